@@ -1,4 +1,5 @@
 //! The URL parser: what it takes, and what it refuses without repeating a secret.
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use std::{str::FromStr as _, time::Duration};
 
@@ -27,7 +28,7 @@ fn several_hosts_a_user_and_options_are_taken_apart() {
     assert_eq!(url.path(), "/prod/eu");
     assert_eq!(url.namespace().ok().as_deref(), Some("prod/eu"));
     let (user, secret) = url.user().expect("a user");
-    assert_eq!((user, secret.map(|secret| secret.expose())), ("me", Some("p@ss")));
+    assert_eq!((user, secret.map(reception_core::Secret::expose)), ("me", Some("p@ss")));
     assert_eq!(url.get(&TTL).ok().flatten(), Some(Duration::from_secs(3)));
 }
 

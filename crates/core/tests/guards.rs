@@ -1,4 +1,5 @@
 //! Both halves of the guards, without a backend and partly without a runtime.
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use std::{
     future::Future,

@@ -1,4 +1,5 @@
 //! Snapshots and patches compose as the contract says.
+#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use proptest::prelude::*;
 use reception_core::{Patch, Service, ServiceName, Snapshot};
