@@ -1,0 +1,37 @@
+//! Real servers and a TCP proxy that fails on command, for the tests.
+//!
+//! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
+//! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
+//! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
+//! - [`eventually`]: waits for a fact with a deadline; no test sleeps for luck.
+//! - [`free_port`]: a loopback port that no parallel test takes.
+//!
+//! Everything listens on loopback only. Everything started here ends with its handle, with a panic of
+//! the test, and with the death of the test process itself.
+
+mod ctl;
+mod error;
+mod etcd;
+mod etcd_options;
+mod eventually;
+mod http;
+mod port;
+mod process;
+mod program;
+mod proxy;
+mod server;
+mod spawn;
+
+pub use ctl::{Etcdctl, Finished, Running};
+pub use error::{Error, Result};
+pub use etcd::Etcd;
+pub use etcd_options::{EtcdOptions, EtcdTls};
+pub use eventually::{Late, eventually};
+pub use http::{Response, http_get};
+pub use port::{Port, free_port};
+pub use proxy::{Counts, Flow, Proxy, ProxyOptions, Way};
+pub use server::Server;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,148 @@
+//! Accepts connections while it is open.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use socket2::SockRef;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+    time::sleep,
+};
+
+use super::{
+    connection,
+    counts::{Counters, add, sub},
+    flow::Policy,
+};
+use crate::{Error, Result, spawn::spawn};
+
+/// Small, so that a stalled way soon closes the sender's window.
+const RECEIVE: usize = 64 << 10;
+
+/// What all connections of a proxy share. They hold no sender of the policy: its end is theirs.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) upstream: SocketAddr,
+    pub(crate) seed: u64,
+    pub(crate) counters: Counters,
+    /// What a request must contain for its reply to be cut; taken by the connection that saw it.
+    pub(crate) trap: Mutex<Option<Vec<u8>>>,
+    /// The numbers of the open connections.
+    pub(crate) open: watch::Sender<BTreeSet<u64>>,
+    last: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(upstream: SocketAddr, seed: u64) -> Self {
+        Self {
+            upstream,
+            seed,
+            counters: Counters::default(),
+            trap: Mutex::new(None),
+            open: watch::Sender::new(BTreeSet::new()),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// The number of the newest connection.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::SeqCst)
+    }
+
+    fn enter(self: &Arc<Self>) -> Ticket {
+        let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        self.open.send_modify(|open| {
+            open.insert(number);
+        });
+        add(&self.counters.connections, 1);
+        add(&self.counters.open_connections, 1);
+        Ticket { shared: Arc::clone(self), number }
+    }
+}
+
+/// The place of one open connection among the others.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) number: u64,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        sub(&self.shared.counters.open_connections, 1);
+        self.shared.open.send_modify(|open| {
+            open.remove(&self.number);
+        });
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Door {
+    accepting: JoinHandle<()>,
+}
+
+impl Door {
+    pub(crate) fn open(
+        address: SocketAddr,
+        shared: &Arc<Shared>,
+        policy: &watch::Sender<Policy>,
+    ) -> Result<Self> {
+        let listener = listen(address).map_err(Error::io(format!("listen on {address}")))?;
+        let accepting = spawn(accept(listener, Arc::clone(shared), policy.subscribe()));
+        Ok(Self { accepting })
+    }
+
+    /// Returns when the port is closed.
+    pub(crate) async fn close(mut self) {
+        self.accepting.abort();
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_recv_buffer_size(RECEIVE as u32)?;
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, policy: watch::Receiver<Policy>) {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let ticket = shared.enter();
+                drop(spawn(connection::run(client, ticket, policy.clone())));
+            }
+            // Out of descriptors, most likely: others will close some.
+            Err(_) => sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// Connects to the server with the same small receive buffer.
+pub(crate) async fn connect(upstream: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if upstream.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_recv_buffer_size(RECEIVE as u32)?;
+    socket.connect(upstream).await
+}
+
+/// Makes dropping the stream send RST instead of FIN.
+pub(crate) fn arm_reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
