@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     Error, Result,
-    process::{Launch, Process, poll_until, tail},
+    process::{Launch, Process, folder, poll_until, tail},
     program,
 };
 
@@ -128,13 +128,10 @@ pub struct Running {
 
 impl Running {
     fn start(launch: &Launch, command: String) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("reception-lab-")
-            .tempdir()
-            .map_err(Error::io("create a temporary folder"))?;
+        let folder = folder()?;
         let create =
             |name| File::create(folder.path().join(name)).map_err(Error::io(format!("create {name}")));
-        let process = Process::start(launch, create("stdout")?, create("stderr")?)?;
+        let process = Process::start(launch, &folder, create("stdout")?, create("stderr")?)?;
         Ok(Self { command, process, read: 0, folder })
     }
 

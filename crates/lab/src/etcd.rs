@@ -249,8 +249,11 @@ fn given(options: &EtcdOptions) -> Vec<String> {
     if let Some(tls) = &options.tls {
         flags.push(format!("--cert-file={}", tls.cert.display()));
         flags.push(format!("--key-file={}", tls.key.display()));
-        flags.push(format!("--trusted-ca-file={}", tls.ca.display()));
-        flags.push(format!("--client-cert-auth={}", tls.client_auth));
+        if tls.client_auth {
+            // etcd asks for a client certificate as soon as it knows an authority.
+            flags.push(format!("--trusted-ca-file={}", tls.ca.display()));
+            flags.push("--client-cert-auth".to_owned());
+        }
     }
     if let Some(ttl) = options.auth_token_ttl {
         flags.push(format!("--auth-token-ttl={}", ttl.as_secs().max(1)));

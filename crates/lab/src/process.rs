@@ -5,7 +5,7 @@
 //! one the child's death signal (`PR_SET_PDEATHSIG`) would not do: it needs unsafe code, and it fires
 //! when the *thread* that started the child ends, which in a test runner is long before the process.
 //! So a second child, the watchdog, waits on a pipe whose other end only this process holds; the kernel
-//! closes it on any death, and the watchdog kills the group. The server itself starts behind a gate
+//! closes it on any death, and the watchdog kills the group and deletes its folder. The server itself starts behind a gate
 //! that opens only once its watchdog stands: at no moment is it alive and unguarded.
 
 use std::{
@@ -19,12 +19,18 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::{Error, Result};
 
 const GATE: &str = r#"read -r _ && exec "$@" </dev/null"#;
-const WATCHDOG: &str = r#"trap "" HUP INT TERM; read -r _; kill -s KILL -- "-$1""#;
+const WATCHDOG: &str = r#"
+    trap "" HUP INT TERM
+    read -r _
+    kill -s KILL -- "-$1"
+    for _ in 1 2 3 4 5; do rm -rf -- "$2" && exit; sleep 0.1; done
+"#;
 const TAIL: u64 = 16 << 10;
 
 /// What to start.
@@ -62,7 +68,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(launch: &Launch, stdout: File, stderr: File) -> Result<Self> {
+    /// Starts the child; `folder` is the temporary one that ends with it.
+    pub(crate) fn start(launch: &Launch, folder: &TempDir, stdout: File, stderr: File) -> Result<Self> {
         let failed = || Error::io(format!("start {}", launch.program.display()));
         // Groups of their own: Ctrl-C in a terminal ends the test process only, and that ends these.
         let mut child = launch
@@ -77,6 +84,7 @@ impl Process {
         let mut process = Self { child, watchdog: None, status: None };
         let watchdog = Command::new("/bin/sh")
             .args(["-c", WATCHDOG, "watchdog", &process.child.id().to_string()])
+            .arg(folder.path())
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -144,6 +152,14 @@ impl Drop for Process {
         self.kill();
         self.dismiss_watchdog();
     }
+}
+
+/// A temporary folder that ends with its handle.
+pub(crate) fn folder() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("reception-lab-")
+        .tempdir()
+        .map_err(Error::io("create a temporary folder"))
 }
 
 /// Polls `check` until it gives something or `limit` has passed.

@@ -192,9 +192,10 @@ impl Proxy {
         self.policy.send_modify(|policy| policy.half[way.index()] = last);
     }
 
-    /// Forwards the next request that contains `needle` (an empty one: any) and cuts its connection
-    /// before the first byte of the reply: the server has done the work, the client cannot know.
+    /// Cuts the connection of the next request after the work, before the reply.
     ///
+    /// The request is the next one that contains `needle` (an empty one: any). It reaches the server, and
+    /// the connection closes at the first byte of the reply: the client cannot know that it was served.
     /// One request only; [`Counts::replies_cut`] tells when it happened. In HTTP/2 without TLS a request
     /// is a stream, or with a needle a message on one; the replies of other streams pass. In every other
     /// protocol it is what the client sends until the server speaks, so that must take turns.

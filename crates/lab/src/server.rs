@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     Error, Result,
-    process::{Launch, Process, poll_until, tail},
+    process::{Launch, Process, folder, poll_until, tail},
 };
 
 const STOP: Duration = Duration::from_secs(10);
@@ -37,10 +37,7 @@ impl Server {
         hidden: &'static str,
         arguments: impl FnOnce(&Path) -> Vec<String>,
     ) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("reception-lab-")
-            .tempdir()
-            .map_err(Error::io("create a temporary folder"))?;
+        let folder = folder()?;
         let args = arguments(&folder.path().join("data"));
         let launch = Launch { program, args, envs: Vec::new(), hidden };
         Ok(Self { launch, process: Mutex::new(None), folder })
@@ -55,7 +52,7 @@ impl Server {
                 .open(self.log())
                 .map_err(Error::io(format!("open {}", self.log().display())))
         };
-        let process = Process::start(&self.launch, open()?, open()?)?;
+        let process = Process::start(&self.launch, &self.folder, open()?, open()?)?;
         *self.process() = Some(process);
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -21,11 +22,11 @@ fn state(pid: u32) -> Option<char> {
 
 /// Whether some process still watches over `pid`.
 fn watched(pid: u32) -> bool {
-    let wanted = format!("watchdog\0{pid}\0");
+    let wanted = format!("\0watchdog\0{pid}\0");
     let processes = fs::read_dir("/proc").unwrap();
     processes
         .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
-        .any(|line| line.ends_with(&wanted))
+        .any(|line| line.contains(&wanted))
 }
 
 #[tokio::test]
@@ -146,15 +147,21 @@ fn a_killed_test_process_takes_its_server_along() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-    let pid = lines.map_while(Result::ok).find_map(|line| line.split_once("server ")?.1.parse().ok());
-    let pid: u32 = pid.unwrap();
+    let told =
+        lines.map_while(Result::ok).find_map(|line| Some(line.split_once("server ")?.1.to_owned())).unwrap();
+    let (pid, data) = told.split_once(' ').unwrap();
+    let (pid, data) = (pid.parse().unwrap(), Path::new(data));
     assert!(matches!(state(pid), Some('S' | 'R' | 'D')), "{:?}", state(pid));
+    assert!(watched(pid) && data.exists());
     holder.kill().unwrap();
     holder.wait().unwrap();
 
     // An orphan's zombie is the business of the system's first process.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let dead = || async { if matches!(state(pid), None | Some('Z')) { Ok(()) } else { Err(state(pid)) } };
+    let dead = || async {
+        let (state, left) = (state(pid), data.exists());
+        if matches!(state, None | Some('Z')) && !left { Ok(()) } else { Err((state, left)) }
+    };
     runtime.block_on(eventually(SOON, dead)).unwrap();
 }
 
@@ -165,6 +172,6 @@ async fn holds_a_server_until_it_is_killed() {
         return;
     }
     let etcd = Etcd::start().await.unwrap();
-    println!("\nserver {}", etcd.pid().unwrap());
+    println!("\nserver {} {}", etcd.pid().unwrap(), etcd.data().display());
     std::future::pending::<()>().await;
 }

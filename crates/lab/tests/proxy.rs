@@ -1,6 +1,5 @@
 //! Every way the proxy can fail, before a server that sends back what it gets.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "the echo server outlives the calls that start it")]
 
 use std::{
     io::ErrorKind,
@@ -174,6 +173,24 @@ async fn a_swallowed_request_never_reaches_the_server() {
     proxy.heal().await.unwrap();
     is_reset(&mut client).await;
     say(&mut connect(&proxy).await, "again").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_holds_for_every_byte_sent_after_it() {
+    let (echo, proxy) = stage().await;
+    for round in 1..=100 {
+        let mut client = connect(&proxy).await;
+        say(&mut client, "hello").await;
+        proxy.set(Way::ToServer, Flow::Swallow);
+        client.write_all(b"lost").await.unwrap();
+        let swallowed = || async {
+            let swallowed = proxy.counts().bytes_swallowed;
+            if swallowed == 4 * round { Ok(()) } else { Err(swallowed) }
+        };
+        eventually(SOON, swallowed).await.unwrap();
+        assert_eq!(echo.got(), 5 * round);
+        proxy.heal().await.unwrap();
+    }
 }
 
 #[tokio::test]

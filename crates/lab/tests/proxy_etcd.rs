@@ -14,7 +14,7 @@ async fn stage() -> (Etcd, Proxy, Etcdctl) {
     (etcd, proxy, ctl)
 }
 
-async fn counted(proxy: &Proxy, enough: impl Fn(&Counts) -> bool) {
+async fn counted(proxy: &Proxy, enough: fn(&Counts) -> bool) {
     eventually(SOON, || async { if enough(&proxy.counts()) { Ok(()) } else { Err(proxy.counts()) } })
         .await
         .unwrap();

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -22,6 +23,7 @@ use super::{
 
 const CHUNK: usize = 16 << 10;
 const KEPT: usize = 256 << 10;
+const NEVER: Duration = Duration::from_secs(1 << 30);
 
 /// Bytes on their way.
 #[derive(Debug)]
@@ -97,9 +99,10 @@ impl<'a> Pump<'a> {
                 return Ok(());
             }
             tokio::select! {
+                biased;
                 changed = self.policy.changed() => changed.map_err(|_| End::Close)?,
-                taken = from.read(&mut chunk), if self.may_take() => self.take(taken.ok(), &chunk)?,
                 sent = deliver(self.queue.front(), &mut to), if !self.queue.is_empty() => self.sent(sent.ok())?,
+                taken = from.read(&mut chunk), if self.may_take() => self.take(taken.ok(), &chunk)?,
             }
         }
     }
@@ -137,7 +140,8 @@ impl<'a> Pump<'a> {
     }
 
     fn must_close(&self) -> bool {
-        !self.closed && ((self.ended && !self.lost) || self.half_closed())
+        let ended = self.ended && !self.lost && self.flow != Flow::Stall;
+        !self.closed && (ended || self.half_closed())
     }
 
     fn may_take(&self) -> bool {
@@ -146,6 +150,8 @@ impl<'a> Pump<'a> {
 
     /// Handles what the source gave: bytes, its end (0), or its failure (`None`).
     fn take(&mut self, taken: Option<usize>, chunk: &[u8]) -> Result<(), End> {
+        // A command holds for every byte sent after it, also when both arrive at once.
+        self.obey()?;
         match taken {
             Some(0) => {
                 self.ended = true;
@@ -195,8 +201,11 @@ impl<'a> Pump<'a> {
     }
 
     fn due(&mut self) -> Option<Instant> {
-        let Flow::Delay { base, jitter } = self.flow else { return None };
-        let due = Instant::now() + base + self.dice.part_of(jitter);
+        let due = match self.flow {
+            Flow::Delay { base, jitter } => Instant::now() + base + self.dice.part_of(jitter),
+            Flow::Stall => Instant::now() + NEVER,
+            Flow::CutAfter(_) | Flow::Pass | Flow::Swallow => return None,
+        };
         // Jitter never changes the order.
         Some(self.queue.back().and_then(|last| last.due).map_or(due, |last| last.max(due)))
     }
