@@ -3,7 +3,7 @@
 //! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
 //! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
-//! - [`eventually`]: waits for a fact with a deadline; no test sleeps for luck.
+//! - [`eventually()`]: waits for a fact with a deadline; no test sleeps for luck.
 //! - [`free_port`]: a loopback port that no parallel test takes.
 //!
 //! Everything listens on loopback only. Everything started here ends with its handle, with a panic of
