@@ -1,0 +1,78 @@
+//! The tasks of this repository: `cargo xtask TASK`.
+//!
+//! One file per task. A task prints what it does and ends with exit code 0, or names what is wrong.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a task prints is its result")]
+
+mod backend;
+mod ci;
+mod clone;
+mod deps;
+mod layout;
+mod licences;
+mod lint;
+mod protoc;
+mod readme;
+mod rooms;
+mod run;
+mod servers;
+mod skeleton;
+mod sources;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::Workspace;
+
+/// What a task answers; the text says what is wrong and what to do.
+pub(crate) type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "\
+cargo xtask ci [STEP..]      every check of this repository, or the named steps
+cargo xtask test [ARG..]     servers, then all tests on memory and on real servers; ARGs go to cargo test
+cargo xtask servers          finds or installs the server programs that the tests run
+cargo xtask backend NAME     lays the folder and rows of a backend, runs its laws, says what to open next
+cargo xtask layout           checks folders, rooms, rows and manifests
+cargo xtask deps             checks the directions and lists of dependencies
+cargo xtask sources          checks what no compiler does: banned calls, doc headings, machine paths";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match task(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("xtask: {wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(arguments: &[String]) -> Result<()> {
+    let Some((task, rest)) = arguments.split_first() else {
+        return Err(format!("which task?\n{USAGE}"));
+    };
+    if matches!(task.as_str(), "help" | "--help" | "-h") {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    let workspace = Workspace::load(std::path::Path::new("."))?;
+    match (task.as_str(), rest) {
+        ("ci", steps) => ci::run(&workspace, steps),
+        ("test", extra) => test::run(&workspace, extra),
+        ("servers", []) => servers::run(),
+        ("backend", [name]) => backend::run(&workspace, name),
+        ("layout", []) => clean("layout", &layout::faults(&workspace)?),
+        ("deps", []) => clean("dependencies", &deps::faults(&workspace.members)),
+        ("sources", []) => clean("sources", &sources::faults(&workspace)?),
+        _ => Err(format!("no such task: {}\n{USAGE}", arguments.join(" "))),
+    }
+}
+
+/// Turns the faults that a check found into its answer.
+fn clean(check: &str, faults: &[String]) -> Result<()> {
+    if faults.is_empty() {
+        println!("{check}: nothing to say");
+        return Ok(());
+    }
+    Err(format!("{check}: {} at fault\n  {}", faults.len(), faults.join("\n  ")))
+}

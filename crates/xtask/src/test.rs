@@ -1,0 +1,59 @@
+//! Everything that a test run needs, then every test.
+
+use std::path::Path;
+
+use crate::{
+    Result, protoc,
+    run::{Tally, lines},
+    servers,
+    workspace::{Workspace, cargo},
+};
+
+/// Finds or installs the servers, then runs all tests; `extra` goes to `cargo test`.
+pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<()> {
+    servers::run()?;
+    let mut tally = Tally::default();
+    let done = cargo_test(&workspace.root, extra, &mut tally);
+    println!("{tally}");
+    done
+}
+
+fn cargo_test(root: &Path, extra: &[String], tally: &mut Tally) -> Result<()> {
+    let mut command = cargo();
+    command.current_dir(root).arg("test");
+    command.args(selection(extra)).args(extra);
+    lines(protoc::provide(&mut command)?, None, |line| {
+        println!("{line}");
+        tally.count(line);
+    })
+}
+
+/// Everything, unless the caller picks packages; failures of one suite never hide another.
+fn selection(extra: &[String]) -> Vec<&'static str> {
+    let ours = extra.iter().take_while(|word| *word != "--");
+    let picks = |word: &String| {
+        word.starts_with("-p") || word.starts_with("--package") || word.starts_with("--workspace")
+    };
+    let mut selection = vec!["--all-features", "--no-fail-fast"];
+    if !ours.clone().any(picks) {
+        selection.push("--workspace");
+    }
+    selection
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn all_members_are_tested_unless_some_are_picked() {
+        assert!(selection(&[]).contains(&"--workspace"));
+        assert!(selection(&words("-- -p")).contains(&"--workspace"));
+        assert!(!selection(&words("-p reception-core")).contains(&"--workspace"));
+        assert!(!selection(&words("--package=reception-core")).contains(&"--workspace"));
+    }
+}

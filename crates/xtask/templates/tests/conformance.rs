@@ -1,0 +1,5 @@
+//! The laws on NAME.
+
+mod fixture;
+
+reception_conformance::suite!(fixture::Stand);
