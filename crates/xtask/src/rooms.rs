@@ -160,7 +160,12 @@ impl Row {
         }
         let mut lines: Vec<&str> = text.lines().collect();
         let (from, to) = self.table(&lines)?;
-        let kin = self.begins.split("NAME").next().filter(|begins| !begins.is_empty());
+        let kin = self
+            .begins
+            .split("NAME")
+            .flat_map(|part| part.split("UPPER"))
+            .next()
+            .filter(|begins| !begins.is_empty());
         let like = |line: &str| match kin {
             Some(begins) => line.trim().starts_with(begins),
             None => !line.trim().is_empty(),

@@ -113,7 +113,7 @@ fn is_root() -> bool {
 
 /// Tries each set of packages with the lists as they are, then once more with fresh lists.
 fn install() -> Result<()> {
-    let _quiet = NoServices::begin()?;
+    let _quiet = NoServices::begin(Path::new(POLICY))?;
     let mut wrong = String::new();
     for refresh in [false, true] {
         if refresh {
@@ -123,7 +123,11 @@ fn install() -> Result<()> {
             let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
             arguments.extend(*packages);
             match apt(&arguments) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    // Nor shall the package's own service start with the machine; without systemd there is none.
+                    drop(Command::new("systemctl").args(["disable", "--quiet", "etcd"]).output());
+                    return Ok(());
+                }
                 Err(said) => wrong = said,
             }
         }
@@ -139,19 +143,19 @@ fn apt(arguments: &[&str]) -> Result<()> {
 }
 
 /// While it lives, packages install without starting their services; tests start their own.
-struct NoServices {
-    policy: Option<&'static Path>,
+struct NoServices<'a> {
+    ours: Option<&'a Path>,
 }
 
-impl NoServices {
-    const POLICY: &'static str = "/usr/sbin/policy-rc.d";
+/// What Debian's installer asks before it starts a service.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-    fn begin() -> Result<Self> {
-        let policy = Path::new(Self::POLICY);
+impl<'a> NoServices<'a> {
+    fn begin(policy: &'a Path) -> Result<Self> {
         if policy.exists() {
-            return Ok(Self { policy: None });
+            return Ok(Self { ours: None });
         }
-        let guard = Self { policy: Some(policy) };
+        let guard = Self { ours: Some(policy) };
         // 101: the action is not allowed.
         fs::write(policy, "#!/bin/sh\nexit 101\n").map_err(|e| format!("{}: {e}", policy.display()))?;
         executable(policy)?;
@@ -159,12 +163,10 @@ impl NoServices {
     }
 }
 
-impl Drop for NoServices {
+impl Drop for NoServices<'_> {
     fn drop(&mut self) {
-        if let Some(policy) = self.policy {
+        if let Some(policy) = self.ours {
             drop(fs::remove_file(policy));
-            // Not at the next start of the machine either.
-            drop(Command::new("systemctl").args(["disable", "--quiet", "etcd"]).output());
         }
     }
 }
@@ -198,6 +200,20 @@ mod tests {
         assert_eq!(on_path("etcd", desk.path().as_os_str()), None);
         fs::write(&file, "").unwrap();
         assert_eq!(on_path("etcd", desk.path().as_os_str()), Some(file));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn services_are_refused_only_while_packages_install_and_a_policy_of_others_stays() {
+        let desk = tempfile::tempdir().unwrap();
+        let policy = desk.path().join("policy-rc.d");
+        let guard = NoServices::begin(&policy).unwrap();
+        assert_eq!(Command::new(&policy).status().unwrap().code(), Some(101));
+        drop(guard);
+        assert!(!policy.exists());
+        fs::write(&policy, "theirs").unwrap();
+        drop(NoServices::begin(&policy).unwrap());
+        assert_eq!(fs::read_to_string(&policy).unwrap(), "theirs");
     }
 
     #[test]

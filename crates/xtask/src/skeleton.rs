@@ -4,11 +4,14 @@ use std::path::Path;
 
 use crate::{
     Result,
-    rooms::{DEFAULT_MEMBER, ROWS, Row},
+    rooms::{DEFAULT_MEMBER, NEED_PROTOC, ROWS, Row},
     workspace::{Workspace, cargo, output, read, write},
 };
 
-/// The rooms, each with its template; `NAME` stands for the backend.
+/// Stands for the backend in a template.
+const PLACE: &str = "__name__";
+
+/// The rooms, each with its template.
 const TEMPLATES: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("../templates/Cargo.toml.txt")),
     ("README.md", include_str!("../templates/README.md")),
@@ -49,14 +52,14 @@ pub(crate) fn lay(workspace: &Workspace, name: &str) -> Result<()> {
     let fresh = !workspace.root.join(&folder).exists();
     if fresh {
         for (room, template) in TEMPLATES {
-            write(&workspace.root.join(&folder).join(room), &template.replace("NAME", name))?;
+            write(&workspace.root.join(&folder).join(room), &template.replace(PLACE, name))?;
         }
         println!("laid {folder}: {} rooms, from templates", TEMPLATES.len());
     }
     let version = workspace.members.first().map(|member| member.version.as_str()).unwrap_or_default();
     let mut written = false;
-    // What needs protoc has its rows already: a new backend is a default member.
-    let rows = ROWS.iter().chain(fresh.then_some(&DEFAULT_MEMBER));
+    let default = !NEED_PROTOC.contains(&name);
+    let rows = ROWS.iter().chain(default.then_some(&DEFAULT_MEMBER));
     for row in rows {
         written |= add(&workspace.root, row, name, version)?;
     }

@@ -3,7 +3,7 @@
 use reception_core::{Error, ErrorKind};
 
 /// The name of this backend in errors, spans and counters.
-pub(crate) const NAME: &str = "NAME";
+pub(crate) const NAME: &str = "__name__";
 
 /// An error of this backend.
 pub(crate) fn error(kind: ErrorKind, operation: &'static str, context: impl Into<String>) -> Error {

@@ -1,4 +1,4 @@
-//! Reception on NAME: not written yet, so that every call answers Unsupported.
+//! Reception on __name__: not written yet, so that every call answers Unsupported.
 
 mod client;
 mod elect;
@@ -15,6 +15,6 @@ pub use options::Options;
 
 /// The backend, for a [`Dialer`](reception_core::Dialer).
 pub const BACKEND: Backend =
-    Backend::new(error::NAME, &["NAME"], "NAME://127.0.0.1:4000/prod?timeout=5s", options::OPTIONS, |url| {
+    Backend::new(error::NAME, &["__name__"], "__name__://127.0.0.1:4000/prod?timeout=5s", options::OPTIONS, |url| {
         Box::pin(client::dial(url))
     });

@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_url_gives_hosts_namespace_and_options() {
-        let options = Options::from_url(&"NAME://a:1,b:2/prod?timeout=2s".parse().unwrap()).unwrap();
+        let options = Options::from_url(&"__name__://a:1,b:2/prod?timeout=2s".parse().unwrap()).unwrap();
         assert_eq!(options.hosts, ["a:1", "b:2"]);
         assert_eq!(options.timeout, Duration::from_secs(2));
     }

@@ -1,4 +1,4 @@
-//! The laws on NAME.
+//! The laws on __name__.
 
 mod fixture;
 
