@@ -1,0 +1,58 @@
+//! The table of backends: one row each, real or absent.
+
+use reception_core::{Backend, Dialer};
+
+#[cfg(feature = "etcd")]
+const ETCD: Backend = reception_etcd::BACKEND;
+#[cfg(not(feature = "etcd"))]
+const ETCD: Backend = ETCD_ABSENT;
+const ETCD_ABSENT: Backend = Backend::absent("etcd", &["etcd", "etcd+https"], "etcd");
+
+#[cfg(feature = "memory")]
+const MEMORY: Backend = reception_memory::BACKEND;
+#[cfg(not(feature = "memory"))]
+const MEMORY: Backend = MEMORY_ABSENT;
+const MEMORY_ABSENT: Backend = Backend::absent("memory", &["memory"], "memory");
+
+/// Each backend of the facade, and how it reads when it is compiled out.
+const ROWS: &[(Backend, Backend)] = &[(ETCD, ETCD_ABSENT), (MEMORY, MEMORY_ABSENT)];
+
+/// A dialer with every backend of the facade; add your own with [`Dialer::with`]. One that is compiled out names its feature.
+///
+/// ```
+/// let schemes: Vec<_> = reception::dialer().backends().iter().flat_map(|row| row.schemes()).copied().collect();
+/// assert!(schemes.contains(&"memory") && schemes.contains(&"etcd"));
+/// ```
+#[must_use]
+pub fn dialer() -> Dialer {
+    // No two rows claim one scheme, which a test holds, so a row is never left out.
+    ROWS.iter().fold(Dialer::new(), |dialer, (row, _)| dialer.clone().with(*row).unwrap_or(dialer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reception_core::DialUrl;
+
+    #[test]
+    fn every_row_is_in_the_dialer() {
+        assert_eq!(dialer().backends().len(), ROWS.len());
+    }
+
+    #[test]
+    fn an_absent_row_says_what_the_real_one_says() {
+        for (row, absent) in ROWS {
+            assert_eq!((row.name(), row.schemes()), (absent.name(), absent.schemes()));
+            assert!(absent.feature().is_some());
+        }
+    }
+
+    #[test]
+    fn every_example_parses_and_keeps_to_its_own_options() {
+        for (row, _) in ROWS.iter().filter(|(row, _)| row.feature().is_none()) {
+            let url: DialUrl = row.example().parse().expect(row.name());
+            assert!(row.schemes().contains(&url.scheme()), "{url}");
+            url.check(row.options()).expect(row.name());
+        }
+    }
+}
