@@ -96,8 +96,12 @@ impl Stage {
 async fn tour(stage: &Stage) -> Outcome {
     let (ours, theirs) = (stage.dial().await?, stage.dial().await?);
     let story = Transcript::new();
-    let hosts = stage.url.parse::<DialUrl>()?.hosts().join(",");
-    story.say("tour", format_args!("on {} ({hosts}): {}, {}", ours.backend(), stage.api, stage.reaper));
+    // A store that cannot be reached would show as a stale view; the probe says so at once.
+    let probe = ours.probe().await?;
+    let version = probe.version.map_or_else(String::new, |version| format!(" {version}"));
+    let addresses: Vec<_> = probe.endpoints.into_iter().map(|endpoint| endpoint.address).collect();
+    story.say("tour", format_args!("on {}{version} at {}", ours.backend(), addresses.join(", ")));
+    story.say("tour", format_args!("service {}, election {}", stage.api, stage.reaper));
     let mut audience = Audience::open(&*theirs, stage, story).await?;
     audience.until(&[Sight::Nobody, Sight::NoLeader]).await?;
 
@@ -148,9 +152,9 @@ async fn a_leader_is_lost(stage: &Stage, ours: &dyn Client, audience: &mut Audie
         audience.story.say("tour", format_args!("the store forgets a dead process within {bound:.1?}"));
         audience.until(&[Sight::goes("c"), Sight::loses("c"), Sight::leads("d")]).await
     };
-    let (leadership, crashed) = tokio::join!(elector.elect(stage.instance("d", "10.0.0.4")?), crash);
-    crashed?;
-    let leadership = leadership?;
+    let candidate = stage.instance("d", "10.0.0.4")?;
+    let stand = async { Ok(elector.elect(candidate).await?) };
+    let (leadership, ()) = tokio::try_join!(stand, crash)?;
     let second = leadership.token();
     audience.story.say("d", format_args!("elected with token {second}, held: {}", leadership.is_held()));
     if second.partial_cmp(&first) != Some(std::cmp::Ordering::Greater) {

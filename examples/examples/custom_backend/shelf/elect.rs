@@ -32,6 +32,8 @@ impl ShelfElector {
 impl Elector for ShelfElector {
     async fn elect(&self, candidate: Service) -> Result<Leadership> {
         let inner = &self.inner;
+        // Names and records may come from a lenient decoder: what we write is checked again, strictly (law L15).
+        ElectionName::new(self.election.as_str())?;
         let candidate = candidate.to_builder().build()?;
         let mut bell = inner.shelf.bell();
         let inside = inner.enter("elect")?;

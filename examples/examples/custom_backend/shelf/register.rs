@@ -52,14 +52,7 @@ async fn keep(inner: Arc<Inner>, mut control: RegistrationControl, claim: Claim)
     loop {
         tokio::select! {
             request = control.request() => match request {
-                Some(Request::Update(service, reply)) => {
-                    if claim.put(service.clone()) {
-                        control.set_service(service);
-                        reply.send(Ok(()));
-                    } else {
-                        reply.send(Err(error(ErrorKind::Conflict, "update", "another owner took this id")));
-                    }
-                }
+                Some(Request::Update(service, reply)) => reply.send(update(&control, &claim, &service)),
                 Some(Request::Close(reply)) => {
                     drop(claim);
                     reply.send(Ok(()));
@@ -78,4 +71,13 @@ async fn keep(inner: Arc<Inner>, mut control: RegistrationControl, claim: Claim)
             }
         }
     }
+}
+
+fn update(control: &RegistrationControl, claim: &Claim, service: &Service) -> Result<()> {
+    let service = service.to_builder().build()?;
+    if !claim.put(service.clone()) {
+        return Err(error(ErrorKind::Conflict, "update", "another owner took this id"));
+    }
+    control.set_service(service);
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use reception_core::{BoxStream, Change, Result, ServiceName, Snapshot, Watcher};
 
 use super::{client::Inner, closed};
@@ -35,7 +35,7 @@ pub(super) fn looks<T: Send + 'static>(
     let mut bell = inner.shelf.bell();
     bell.mark_changed();
     let state = Some((Arc::clone(inner), bell, look));
-    Box::pin(stream::unfold(state, move |state| async move {
+    let looks = stream::unfold(state, move |state| async move {
         let (inner, mut bell, look) = state?;
         tokio::select! {
             biased;
@@ -45,7 +45,8 @@ pub(super) fn looks<T: Send + 'static>(
                 Some((Ok(seen), Some((inner, bell, look))))
             }
         }
-    }))
+    });
+    Box::pin(looks.fuse())
 }
 
 impl Stream for ShelfWatcher {
