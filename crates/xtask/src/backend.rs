@@ -16,7 +16,12 @@ const ROOMS: &[(&[u8], &str)] = &[
     (&[9, 10, 11, 12], "src/elect.rs"),
     (&[13, 14], "src/session.rs"),
 ];
+/// How many cases of a list are shown.
+const SHOWN: usize = 5;
 const FIXTURE: &str = "tests/fixture/mod.rs";
+
+/// What a case says that fails for want of a hook of the fixture.
+const HOOKS: &[&str] = &["the fixture has no", "no store of its own"];
 
 /// What a run of the suite printed that matters here.
 #[derive(Debug, Default)]
@@ -38,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, name: &str) -> Result<()> {
         // It did not compile, or could not start: cargo or the suite said why.
         return done.and(Err("the suite printed no matrix".to_owned()));
     }
-    println!("{}\n{}", matrix.lines.join("\n"), matrix.next(name));
+    println!("{}\n{}", matrix.short(name).join("\n"), matrix.next(name));
     Ok(())
 }
 
@@ -57,14 +62,34 @@ impl Matrix {
             .filter_map(move |line| line.strip_prefix(title)?.strip_prefix(' ').map(str::trim_start))
     }
 
+    /// The table and the first cases of each list.
+    fn short(&self, name: &str) -> Vec<String> {
+        let mut shown: Vec<String> = self.lines.iter().filter(|line| !line.is_empty()).cloned().collect();
+        for title in ["failing", "unproven"] {
+            let listed = |line: &String| line.strip_prefix(title).is_some_and(|rest| rest.starts_with(' '));
+            let at: Vec<usize> = (0..shown.len()).filter(|at| listed(&shown[*at])).collect();
+            if let [_, .., last] = at[..]
+                && at.len() > SHOWN
+            {
+                let more = format!(
+                    "{title:<9} and {} more: `cargo xtask test --package reception-{name} --test conformance`",
+                    at.len() - SHOWN
+                );
+                shown.splice(at[SHOWN]..=last, [more]);
+            }
+        }
+        shown
+    }
+
     fn next(&self, name: &str) -> String {
         let folder = format!("crates/backends/{name}");
         if let Some(case) = self.cases("failing").next() {
-            let room =
-                case.strip_prefix('l').and_then(|rest| rest.get(..2)?.parse().ok()).map_or(FIXTURE, room);
+            let (case, why) = case.split_once(": ").unwrap_or((case, ""));
+            let law = case.strip_prefix('l').and_then(|rest| rest.get(..2)?.parse().ok());
+            let hook = HOOKS.iter().any(|hook| why.contains(hook));
+            let room = law.filter(|_| !hook).map_or(FIXTURE, room);
             return format!(
-                "next: open {folder}/{room} and make {} hold; the same room of crates/backends/memory shows how",
-                case.split(": ").next().unwrap_or(case)
+                "next: open {folder}/{room} and make {case} hold; the same room of crates/backends/memory shows how"
             );
         }
         match (self.cases("stale").next(), self.cases("unproven").count()) {
@@ -114,6 +139,21 @@ mod tests {
         assert!(next("l05::b").contains("src/watch.rs"));
         assert!(next("l12::c").contains("src/elect.rs"));
         assert!(next("l14::d").contains("src/session.rs"));
+    }
+
+    #[test]
+    fn a_case_that_wants_a_hook_names_the_fixture() {
+        let next = matrix("failing   l04::a: unproven: the fixture has no faults").next("nats");
+        assert!(next.starts_with("next: open crates/backends/nats/tests/fixture/mod.rs"), "{next}");
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_the_table_is_not() {
+        let tail: String = (0..8).map(|n| format!("failing   l01::{n}: no\n")).collect();
+        let shown = matrix(&(tail + "unproven  l02::x: no\n")).short("nats");
+        assert_eq!(shown.len(), 2 + SHOWN + 1 + 1);
+        assert!(shown[2 + SHOWN].contains("and 3 more"), "{shown:?}");
+        assert_eq!(shown.last().unwrap(), "unproven  l02::x: no");
     }
 
     #[test]

@@ -115,6 +115,18 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_there_is_not_written_again() {
+        let desk = tempfile::tempdir().unwrap();
+        write(&desk.path().join("Cargo.toml"), "members = [\n    \"crates/backends/memory\",\n]\n").unwrap();
+        let row = &ROWS[0];
+        assert_eq!(add(desk.path(), row, "nats", "0.1.0"), Ok(true));
+        assert_eq!(add(desk.path(), row, "nats", "0.1.0"), Ok(false));
+        let text = read(&desk.path().join("Cargo.toml")).unwrap();
+        assert_eq!(text.matches("nats").count(), 1);
+        assert!(add(desk.path(), &DEFAULT_MEMBER, "nats", "0.1.0").unwrap_err().contains("default-members"));
+    }
+
+    #[test]
     fn names_that_cannot_be_a_crate_or_are_one_are_refused() {
         assert!(check("nats2").is_ok());
         for name in ["", "2nats", "na-ts", "Nats", "../x", "kit"] {

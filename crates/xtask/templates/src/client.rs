@@ -7,6 +7,7 @@ use reception_core::{
     Capabilities, Client, DialUrl, ElectOptions, ElectionName, Elector, ListOptions, Probe, RegisterOptions,
     Registration, Result, Service, ServiceName, Snapshot, WatchOptions, Watcher,
 };
+use reception_kit::Lifeline;
 
 use crate::{
     elect,
@@ -21,12 +22,15 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct StoreClient {
     session: Session,
+    /// Electors, guards and streams hold one each as well: the last one that is dropped closes the client.
+    _lifeline: Lifeline,
 }
 
 /// Checks the URL and starts a client; it does not wait for the store.
 pub(crate) async fn dial(url: DialUrl) -> Result<Arc<dyn Client>> {
     let session = Session::start(Options::from_url(&url)?)?;
-    Ok(Arc::new(StoreClient { session }))
+    let lifeline = session.lifeline();
+    Ok(Arc::new(StoreClient { session, _lifeline: lifeline }))
 }
 
 #[async_trait]

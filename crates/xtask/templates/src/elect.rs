@@ -9,5 +9,7 @@ use crate::{error::unwritten, session::Session};
 /// An elector of one election; asks nothing of the store yet.
 pub(crate) fn elector(session: &Session, name: &ElectionName, _options: ElectOptions) -> Result<Box<dyn Elector>> {
     session.check("elector")?;
-    Err(unwritten("elector", &format!("standing in {}", session.layout.candidates(name))))
+    // A name may come from a lenient decoder: where we write is checked again (law L15).
+    let name = ElectionName::new(name.as_str())?;
+    Err(unwritten("elector", &format!("standing in {}", session.layout.candidates(&name))))
 }

@@ -1,7 +1,7 @@
 //! What a client holds at the store: the connection, the lease or session, and its tasks.
 
 use reception_core::Result;
-use reception_kit::Supervisor;
+use reception_kit::{Lifeline, Supervisor};
 
 use crate::{error::NAME, layout::Layout, options::Options};
 
@@ -23,6 +23,11 @@ impl Session {
     /// Says whether a call may still start.
     pub(crate) fn check(&self, operation: &'static str) -> Result<()> {
         self.supervisor.check(operation)
+    }
+
+    /// Keeps the client open.
+    pub(crate) fn lifeline(&self) -> Lifeline {
+        self.supervisor.lifeline()
     }
 
     /// Ends every task; what is held at the store is given back here.
