@@ -1,0 +1,197 @@
+//! The tasks of one client: spawned, named, cancelled and joined here and nowhere else.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use reception_core::{Error, ErrorKind, Result};
+use tokio::runtime::Handle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+/// Spawns the tasks of one client on the runtime where the client was made.
+///
+/// Clones share one set of tasks. A supervisor keeps nothing alive by itself: hold a [`Lifeline`]
+/// for that.
+#[derive(Clone)]
+pub struct Supervisor {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: &'static str,
+    home: Handle,
+    tracker: TaskTracker,
+    closing: CancellationToken,
+    runtime_ended: Arc<AtomicBool>,
+    lifelines: AtomicUsize,
+}
+
+impl Supervisor {
+    /// Supervises tasks of a client of `backend` on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// NoRuntime outside a tokio runtime.
+    pub fn new(backend: &'static str) -> Result<Self> {
+        let home = Handle::try_current().map_err(|_| no_runtime(backend, "dial"))?;
+        let supervisor = Self {
+            inner: Arc::new(Inner {
+                backend,
+                home,
+                tracker: TaskTracker::new(),
+                closing: CancellationToken::new(),
+                runtime_ended: Arc::default(),
+                lifelines: AtomicUsize::new(0),
+            }),
+        };
+        supervisor.watch_runtime();
+        Ok(supervisor)
+    }
+
+    /// The backend's name, for errors and events.
+    #[must_use]
+    pub fn backend(&self) -> &'static str {
+        self.inner.backend
+    }
+
+    /// Runs `work` on the home runtime under a span with this name; after `close` drops it unrun.
+    pub fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        // The token is taken before the question is asked, so a `close` between the two still waits for this task.
+        let counted = self.inner.tracker.token();
+        if self.is_closed() {
+            return;
+        }
+        let span = tracing::debug_span!(parent: None, "task", backend = self.inner.backend, operation = name);
+        drop(self.inner.tracker.spawn_on(work.instrument(span), &self.inner.home));
+        drop(counted);
+    }
+
+    /// Says whether a call may still start.
+    ///
+    /// # Errors
+    ///
+    /// Closed after `close`; NoRuntime outside a runtime or when the home runtime has ended.
+    pub fn check(&self, operation: &'static str) -> Result<()> {
+        if self.is_closed() {
+            return Err(self.closed(operation));
+        }
+        if self.inner.runtime_ended.load(Ordering::Acquire) || Handle::try_current().is_err() {
+            return Err(no_runtime(self.inner.backend, operation));
+        }
+        Ok(())
+    }
+
+    /// The error of every call after `close`.
+    #[must_use]
+    pub fn closed(&self, operation: &'static str) -> Error {
+        closed(self.inner.backend, operation)
+    }
+
+    /// A token that is cancelled when the client closes; every task selects on it.
+    #[must_use]
+    pub fn closing(&self) -> CancellationToken {
+        self.inner.closing.clone()
+    }
+
+    /// Whether `close` was called or the last lifeline is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.closing.is_cancelled()
+    }
+
+    /// Cancels every task and waits until all have ended. Never call it from a supervised task.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    ///
+    /// # Cancel safety
+    ///
+    /// Closing goes on when the future is dropped; call it again to wait.
+    pub async fn close(&self) {
+        self.inner.closing.cancel();
+        self.inner.tracker.close();
+        self.inner.tracker.wait().await;
+    }
+
+    /// Keeps the client open; when the last of all its lifelines drops, the client closes.
+    #[must_use]
+    pub fn lifeline(&self) -> Lifeline {
+        self.inner.lifelines.fetch_add(1, Ordering::Relaxed);
+        Lifeline { inner: Arc::clone(&self.inner) }
+    }
+
+    /// A runtime that shuts down drops its tasks, and with this one the alarm in it.
+    fn watch_runtime(&self) {
+        let alarm = Alarm { raised: Arc::clone(&self.inner.runtime_ended), armed: true };
+        let closing = self.closing();
+        self.spawn("supervise", async move {
+            let mut alarm = alarm;
+            closing.cancelled().await;
+            alarm.armed = false;
+        });
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("backend", &self.inner.backend)
+            .field("tasks", &self.inner.tracker.len())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
+
+/// Keeps a client open: held by its handle, its electors and streams and by the tasks of its guards.
+pub struct Lifeline {
+    inner: Arc<Inner>,
+}
+
+impl Clone for Lifeline {
+    fn clone(&self) -> Self {
+        self.inner.lifelines.fetch_add(1, Ordering::Relaxed);
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        if self.inner.lifelines.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.inner.closing.cancel();
+        }
+    }
+}
+
+impl fmt::Debug for Lifeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifeline").field("backend", &self.inner.backend).finish_non_exhaustive()
+    }
+}
+
+struct Alarm {
+    raised: Arc<AtomicBool>,
+    armed: bool,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if self.armed {
+            self.raised.store(true, Ordering::Release);
+        }
+    }
+}
+
+pub(crate) fn closed(backend: &'static str, operation: &'static str) -> Error {
+    Error::new(ErrorKind::Closed, backend, operation, "the client is closed")
+}
+
+fn no_runtime(backend: &'static str, operation: &'static str) -> Error {
+    Error::new(ErrorKind::NoRuntime, backend, operation, "no tokio runtime is running this client")
+}
