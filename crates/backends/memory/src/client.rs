@@ -10,14 +10,14 @@ use reception_kit::{Backoff, Hub, Keeping, Lifeline, SnapshotWatcher, Supervisor
 
 use crate::{
     cluster::Cluster,
-    elect::{Leaders, MemoryElector},
+    elect::MemoryElector,
     error::NAME,
     layout::Namespace,
     line::Line,
     options::Options,
     register::Place,
     session::Session,
-    watch::{Instances, snapshot},
+    watch::{Instances, Leaders, snapshot},
 };
 
 /// Dials the store that the options name, or one of its own.
@@ -139,6 +139,7 @@ impl Client for MemoryClient {
 
     async fn elector_with(&self, name: &ElectionName, _options: ElectOptions) -> Result<Box<dyn Elector>> {
         self.shared.supervisor.check("elector")?;
+        ElectionName::new(name.as_str())?;
         Ok(Box::new(MemoryElector::new(Arc::clone(&self.shared), self.lifeline.clone(), name.clone())))
     }
 

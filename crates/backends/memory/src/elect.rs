@@ -4,11 +4,10 @@ use std::{fmt, sync::Arc};
 
 use reception_core::{
     BoxStream, ElectionName, Elector, ErrorKind, FencingToken, Leader, Leadership, Moment, Observation,
-    Result, Service, async_trait,
+    Result, Service, ServiceId, async_trait,
 };
 use reception_kit::{
-    Backoff, Break, Claim, Contest, Holder, Lifeline, Pulse, Source, Standing, Won, elect, observation,
-    record, sleep_until,
+    Backoff, Break, Claim, Contest, Lifeline, Pulse, Standing, Won, elect, observation, record, sleep_until,
 };
 use uuid::Uuid;
 
@@ -17,11 +16,16 @@ use crate::{
     error::Refusal,
     layout::{candidate, tail},
     line::{Line, Watch},
+    register::GRACE,
     session::Presence,
     store::{Entry, Position, Store},
+    watch::Leaders,
 };
 
 const OPERATION: &str = "elect";
+
+/// How often, within the grace of registrations too, a candidate asks for its place.
+const PATIENCE: u32 = 20;
 
 /// One election, as a client sees it.
 pub(crate) struct MemoryElector {
@@ -37,13 +41,25 @@ impl MemoryElector {
         Self { shared, lifeline, name, contest }
     }
 
+    /// Takes the candidate's place here. A leadership that was dropped a moment ago has not given its place back yet.
+    async fn enter(&self, id: &ServiceId) -> Result<reception_kit::Entry> {
+        let mut tries = 0;
+        loop {
+            match self.contest.enter(id) {
+                Err(error) if error.kind() == ErrorKind::Conflict && tries < PATIENCE => tries += 1,
+                outcome => return outcome,
+            }
+            tokio::time::sleep(GRACE / PATIENCE).await;
+        }
+    }
+
     async fn queue(&self, operation: &'static str) -> Result<Vec<Leader>> {
         self.shared.supervisor.check(operation)?;
         let (folder, domain) = self.places();
         let (mut entries, domain) = self
             .shared
             .line
-            .ask(operation, |store, _| (store.range(&folder), domain_of(store, &domain)))
+            .call(operation, |store, _| Ok((store.range(&folder), domain_of(store, &domain)?)))
             .await?;
         entries.sort_by_key(|(_, entry)| entry.created);
         let standing = entries.iter().filter(|(key, _)| tail(&folder, key).is_some());
@@ -61,13 +77,13 @@ impl Elector for MemoryElector {
         let Shared { supervisor, options, line, .. } = &*self.shared;
         supervisor.check(OPERATION)?;
         let value = record::encode_candidate(&service)?;
-        let entry = self.contest.enter(service.id())?;
+        let entry = self.enter(service.id()).await?;
         let candidacy = Candidacy::new(&self.shared, self.places(), value);
         let standing = Standing {
             election: self.name.clone(),
             clock: line.cluster().clock().clone(),
             margin: options.margin(),
-            backoff: Backoff::with_bounds(options.renewal() / 16, options.renewal()),
+            backoff: Backoff::with_bounds(options.retry() / 4, options.retry()),
             timeout: options.timeout,
         };
         elect(supervisor, self.lifeline.clone(), service, candidacy, standing, entry).await
@@ -173,7 +189,7 @@ impl Candidacy {
                 let nearest = before.into_iter().max_by_key(|(_, entry)| entry.created);
                 Ok(match nearest {
                     Some((key, _)) => Turn::Behind(key, store.position()),
-                    None => Turn::First(domain_of(store, &self.domain), own),
+                    None => Turn::First(domain_of(store, &self.domain)?, own),
                 })
             })
             .await
@@ -197,7 +213,7 @@ impl Candidacy {
 
     /// One try to renew while leading. None: unknown, and soon to be tried again.
     async fn renew(&mut self, lease: u64) -> Option<Pulse> {
-        let soon = self.shared.options.renewal() / 4;
+        let soon = self.shared.options.retry();
         if self.watch.is_none() {
             let own = candidate(&self.folder, lease);
             self.watch = Watch::open(&self.line, OPERATION, &own, None).await.ok();
@@ -265,7 +281,7 @@ impl Claim for Candidacy {
             if !changed {
                 self.watch = None;
                 self.renew_at =
-                    self.renew_at.min(self.line.now().saturating_add(self.shared.options.renewal() / 4));
+                    self.renew_at.min(self.line.now().saturating_add(self.shared.options.retry()));
             } else if let Some(pulse) = self.renew(lease).await {
                 return pulse;
             }
@@ -282,76 +298,14 @@ impl Claim for Candidacy {
     }
 }
 
-/// Who leads an election, as it changes.
-#[derive(Debug)]
-pub(crate) struct Leaders {
-    line: Line,
-    folder: String,
-    domain: String,
-    position: Position,
-    /// The record of the leader and what it says.
-    first: Option<String>,
-    holder: Holder,
-    watch: Option<Watch>,
+/// The domain of these data; zero while nobody has stood yet.
+pub(crate) fn domain_of(store: &mut Store, place: &str) -> Result<[u8; 16], Refusal> {
+    let Some(entry) = store.get(place) else { return Ok([0; 16]) };
+    Uuid::try_parse_ascii(&entry.value).map(Uuid::into_bytes).map_err(|_| Refusal::OddDomain)
 }
 
-impl Leaders {
-    fn new(line: Line, (folder, domain): (String, String)) -> Self {
-        let (position, holder) = (Position::default(), Holder::default());
-        Self { line, folder, domain, position, first: None, holder, watch: None }
-    }
-
-    async fn read(&mut self) -> Result<Holder> {
-        let (entries, domain, position) = self
-            .line
-            .ask("observe", |store, _| {
-                (store.range(&self.folder), domain_of(store, &self.domain), store.position())
-            })
-            .await?;
-        let standing = entries.into_iter().filter(|(key, _)| tail(&self.folder, key).is_some());
-        let first = standing.min_by_key(|(_, entry)| entry.created);
-        self.position = position;
-        self.holder = Holder::from(first.as_ref().map(|(_, entry)| leader(domain, entry)));
-        self.first = first.map(|(key, _)| key);
-        Ok(self.holder.clone())
-    }
-}
-
-impl Source for Leaders {
-    type View = Holder;
-
-    async fn list(&mut self) -> Result<Holder> {
-        self.watch = None;
-        self.read().await
-    }
-
-    async fn resume(&mut self) -> Result<Holder, Break> {
-        self.watch = None;
-        self.watch = Some(Watch::open(&self.line, "observe", &self.folder, Some(self.position)).await?);
-        self.read().await.map_err(Break::Failed)
-    }
-
-    async fn next(&mut self) -> Result<Holder, Break> {
-        loop {
-            let Some(watch) = &mut self.watch else { return self.resume().await };
-            let changes = watch.next().await?;
-            // Who joins or leaves the queue behind the leader changes nothing.
-            let first = self.first.as_ref();
-            if first.is_none_or(|first| changes.iter().any(|change| change.key == *first)) {
-                // Until it is read, a change that was taken must not be forgotten.
-                self.watch = None;
-                return self.resume().await;
-            }
-        }
-    }
-}
-
-fn domain_of(store: &mut Store, place: &str) -> [u8; 16] {
-    let text = store.get(place).and_then(|entry| Uuid::try_parse_ascii(&entry.value).ok());
-    text.unwrap_or_default().into_bytes()
-}
-
-fn leader(domain: [u8; 16], entry: &Entry) -> Leader {
+/// A record of a candidate, as others see it.
+pub(crate) fn leader(domain: [u8; 16], entry: &Entry) -> Leader {
     let service = record::decode_candidate(&entry.value).ok();
     Leader::new(FencingToken::new(domain, entry.created), service, &entry.value)
 }

@@ -14,6 +14,8 @@ pub(crate) enum Refusal {
     Taken,
     /// The changes since that revision are no longer in the log, or the data are not those of before.
     Forgotten,
+    /// The record of the domain is not ours.
+    OddDomain,
 }
 
 impl Refusal {
@@ -21,11 +23,14 @@ impl Refusal {
         match self {
             Self::NoLease => Error::new(ErrorKind::LeaseLost, NAME, operation, "the lease has ended"),
             Self::Taken => Error::new(ErrorKind::Conflict, NAME, operation, "another owner holds the id"),
-            Self::Forgotten => Error::new(
-                ErrorKind::Unavailable,
+            Self::Forgotten => {
+                Error::new(ErrorKind::Unavailable, NAME, operation, "older changes are no longer kept")
+            }
+            Self::OddDomain => Error::new(
+                ErrorKind::Protocol,
                 NAME,
                 operation,
-                "the changes since the last answer are no longer kept",
+                "the record of the domain is not 32 hexadecimal digits",
             ),
         }
     }

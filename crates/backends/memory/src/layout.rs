@@ -4,7 +4,7 @@ use reception_core::{ElectionName, Result, ServiceId, ServiceName};
 
 use crate::error::config;
 
-/// The part of a store that the clients of one path share: empty, or `a/b/` with a slash at the end.
+/// The part of a store that the clients of one path share, with a slash at its end: `a/b/`, without a path `reception/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Namespace(String);
 
@@ -16,6 +16,9 @@ impl Namespace {
             ServiceName::new(part).map_err(|error| config(format!("namespace: {}", error.context())))?;
             place.push_str(part);
             place.push('/');
+        }
+        if place.is_empty() {
+            place.push_str("reception/");
         }
         Ok(Self(place))
     }
@@ -60,7 +63,7 @@ impl Namespace {
 
 /// The candidate of a lease, as it stands in an election's folder.
 pub(crate) fn candidate(folder: &str, lease: u64) -> String {
-    format!("{folder}{lease:016x}")
+    format!("{folder}{lease:x}")
 }
 
 /// The folder that a record lies in, with its slash.
@@ -93,10 +96,10 @@ mod tests {
         assert_eq!(space.instance(&name, &ServiceId::new("i-1").unwrap()), "prod/eu/services/api/i-1");
         assert_eq!(
             candidate(&space.election(&ElectionName::new("reaper").unwrap()), 10),
-            "prod/eu/elections/reaper/000000000000000a"
+            "prod/eu/elections/reaper/a"
         );
         assert_eq!(space.domain(), "prod/eu/domain");
-        assert_eq!(Namespace::parse("").unwrap().service(&name), "services/api/");
+        assert_eq!(Namespace::parse("").unwrap().service(&name), "reception/services/api/");
     }
 
     #[test]

@@ -133,4 +133,9 @@ impl Options {
     pub(crate) fn renewal_limit(&self) -> Duration {
         (self.ttl / 4).min(self.timeout)
     }
+
+    /// The longest pause before a renewal that failed is tried again: short, so that a fault costs hardly more than it lasts.
+    pub(crate) fn retry(&self) -> Duration {
+        (self.ttl / 25).min(Duration::from_millis(400))
+    }
 }

@@ -19,8 +19,8 @@ use crate::{
 
 const OPERATION: &str = "register";
 
-/// A guard that was dropped a moment ago has not begun to withdraw: a second registration gives it this long before it says Conflict.
-const GRACE: Duration = Duration::from_millis(100);
+/// A guard that was dropped a moment ago has not begun to withdraw: who asks for the same id again gives it this long.
+pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
 /// The place of one registration in the store.
 #[derive(Debug)]

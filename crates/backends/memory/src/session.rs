@@ -35,6 +35,7 @@ pub(crate) struct Session {
     space: Namespace,
     ttl: Duration,
     renewal: Duration,
+    retry: Duration,
     /// The line with the limit of one renewal.
     renewals: Line,
     health: watch::Sender<Health>,
@@ -65,6 +66,7 @@ impl Session {
             space,
             ttl: options.ttl,
             renewal: options.renewal(),
+            retry: options.retry(),
             health: watch::Sender::default(),
             open: tokio::sync::Mutex::new(true),
             leases: Mutex::default(),
@@ -150,7 +152,7 @@ impl Session {
     /// Renews the shared lease until the client closes.
     pub(crate) async fn keep(&self) {
         let mut health = self.health.subscribe();
-        let mut backoff = Backoff::with_bounds(self.renewal / 8, self.renewal);
+        let mut backoff = Backoff::with_bounds(self.retry / 4, self.retry);
         loop {
             let Some(lease) = health.borrow_and_update().lease else {
                 // The session itself holds the sender.

@@ -1,17 +1,19 @@
-//! One watch of a service: all of its records, then the changes of its folder.
+//! What is watched: all records of a service or the leader of an election, then the changes of its folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use reception_core::{Patch, Result, Service, ServiceId, ServiceName, Snapshot};
-use reception_kit::{Break, Source, record};
+use reception_kit::{Break, Holder, Source, record};
 
 use crate::{
+    elect::{domain_of, leader},
     layout::tail,
     line::{Line, Watch},
     store::{Change, Entry, Position},
 };
 
 const OPERATION: &str = "watch";
+const OBSERVE: &str = "observe";
 
 /// The records of one service, as they come.
 #[derive(Debug)]
@@ -90,6 +92,70 @@ impl Source for Instances {
         let changes = watch.next().await?;
         let position = watch.position();
         Ok(self.patch(&changes, position))
+    }
+}
+
+/// Who leads an election, as it changes.
+#[derive(Debug)]
+pub(crate) struct Leaders {
+    line: Line,
+    folder: String,
+    domain: String,
+    position: Position,
+    /// The record of the leader and what it says.
+    first: Option<String>,
+    holder: Holder,
+    watch: Option<Watch>,
+}
+
+impl Leaders {
+    pub(crate) fn new(line: Line, (folder, domain): (String, String)) -> Self {
+        let (position, holder) = (Position::default(), Holder::default());
+        Self { line, folder, domain, position, first: None, holder, watch: None }
+    }
+
+    async fn read(&mut self) -> Result<Holder> {
+        let (entries, domain, position) = self
+            .line
+            .call(OBSERVE, |store, _| {
+                Ok((store.range(&self.folder), domain_of(store, &self.domain)?, store.position()))
+            })
+            .await?;
+        let standing = entries.into_iter().filter(|(key, _)| tail(&self.folder, key).is_some());
+        let first = standing.min_by_key(|(_, entry)| entry.created);
+        self.position = position;
+        self.holder = Holder::from(first.as_ref().map(|(_, entry)| leader(domain, entry)));
+        self.first = first.map(|(key, _)| key);
+        Ok(self.holder.clone())
+    }
+}
+
+impl Source for Leaders {
+    type View = Holder;
+
+    async fn list(&mut self) -> Result<Holder> {
+        self.watch = None;
+        self.read().await
+    }
+
+    async fn resume(&mut self) -> Result<Holder, Break> {
+        self.watch = None;
+        self.watch = Some(Watch::open(&self.line, OBSERVE, &self.folder, Some(self.position)).await?);
+        self.read().await.map_err(Break::Failed)
+    }
+
+    async fn next(&mut self) -> Result<Holder, Break> {
+        loop {
+            let Some(watch) = &mut self.watch else { return self.resume().await };
+            let changes = watch.next().await?;
+            // Who joins or leaves the queue behind the leader changes nothing.
+            let first = self.first.as_ref();
+            if first.is_none_or(|first| changes.iter().any(|change| change.key == *first)) {
+                // Until it is read, a change that was taken must not be forgotten.
+                self.watch = None;
+                return self.resume().await;
+            }
+        }
     }
 }
 

@@ -1,1 +1,5 @@
-fn main() {}
+//! Every law, proved on the in-process store.
+
+mod fixture;
+
+reception_conformance::suite!(fixture::MemoryFixture);

@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use reception_core::{ClientExt as _, Elector, ErrorKind, Observation};
 use reception_memory::{Cluster, MemoryClient};
 
-use crate::{TTL, client, eventually, pass, service, soon};
+use crate::{HARMLESS, TTL, client, eventually, pass, service, soon};
 
 async fn reaper(client: &MemoryClient) -> Box<dyn Elector> {
     client.elector(&"reaper".parse().unwrap()).await.unwrap()
@@ -75,9 +75,9 @@ async fn a_partition_shorter_than_the_ttl_keeps_the_leader() {
     let client = client(&cluster);
     let elector = reaper(&client).await;
     let leadership = elector.elect(service("a")).await.unwrap();
-    for _ in 0..5 {
+    for _ in 0..20 {
         cluster.faults().partition();
-        pass(TTL / 2 - Duration::from_millis(500)).await;
+        pass(HARMLESS).await;
         cluster.faults().heal();
         pass(TTL).await;
     }

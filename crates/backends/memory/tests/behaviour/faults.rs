@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use reception_core::{Change, ClientExt as _, ErrorKind, RegistrationState};
 use reception_memory::{Cluster, Options};
 
-use crate::{TTL, api, client, eventually, ids, pass, service, soon, until_view};
+use crate::{HARMLESS, TTL, api, client, eventually, ids, pass, service, soon, until_view};
 
 #[tokio::test(start_paused = true)]
 async fn a_partition_shorter_than_the_ttl_loses_nothing() {
@@ -13,9 +13,9 @@ async fn a_partition_shorter_than_the_ttl_loses_nothing() {
     let registration = one.register(service("a")).await.unwrap();
     let mut watcher = other.watch(&api()).await.unwrap();
     until_view(&mut watcher, |view| view.len() == 1).await;
-    for _ in 0..10 {
+    for _ in 0..20 {
         cluster.faults().of(&one).partition();
-        pass(TTL / 2 - Duration::from_millis(500)).await;
+        pass(HARMLESS).await;
         cluster.faults().of(&one).heal();
         pass(TTL).await;
         assert!(matches!(registration.state(), RegistrationState::Active), "{:?}", registration.state());
