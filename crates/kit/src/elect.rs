@@ -25,11 +25,33 @@ const OPERATION: &str = "elect";
 /// One candidacy in a store.
 pub trait Claim: Send + 'static {
     /// Stands, or finds its standing candidate again, and waits until it leads; looks at its own key
-    /// again after the wait. May be dropped at any await; called again after an error. Idempotent.
+    /// again after the wait. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// After Unavailable, Timeout and LeaseLost it is called again; any other error ends the candidacy.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any await; `release` withdraws what it left.
     fn win(&mut self) -> impl Future<Output = Result<Won>> + Send;
-    /// While leading: an acknowledged renewal, or the loss. Cancel safe.
+
+    /// While leading: an acknowledged renewal, or the loss.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped and called again at will, without losing a renewal or the loss.
     fn pulse(&mut self) -> impl Future<Output = Pulse> + Send;
+
     /// Withdraws the candidate, also one that a dropped `win` left half made. Idempotent.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the candidate may still stand.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any await; the next call goes on with what is left.
     fn release(&mut self) -> impl Future<Output = Result<()>> + Send;
 }
 

@@ -24,10 +24,36 @@ pub trait Source: Send + 'static {
     type View: View;
 
     /// Reads the whole view consistently and remembers its position.
+    ///
+    /// # Errors
+    ///
+    /// What law L5 names ends the watch; after any other error the view is stale and is read again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped only together with the source.
     fn list(&mut self) -> impl Future<Output = Result<Self::View>> + Send;
+
     /// Opens the stream of changes from the position; everything missed since is one delta.
+    ///
+    /// # Errors
+    ///
+    /// [`Break::Gap`] when changes after the position are lost, else [`Break::Failed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped only together with the source.
     fn resume(&mut self) -> impl Future<Output = Result<<Self::View as View>::Delta, Break>> + Send;
-    /// Waits for the next change, or those of one store message composed. Cancel safe.
+
+    /// Waits for the next change, or those of one store message composed.
+    ///
+    /// # Errors
+    ///
+    /// As [`resume`](Source::resume).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped only together with the source.
     fn next(&mut self) -> impl Future<Output = Result<<Self::View as View>::Delta, Break>> + Send;
 }
 

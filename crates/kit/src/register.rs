@@ -22,13 +22,35 @@ use crate::{
 /// The keeper calls one method at a time. Every slot needs its own mark of ownership: a withdrawal
 /// may go on after `close` or `register` has answered an error, beside a new registration of the id.
 pub trait Slot: Send + 'static {
-    /// Claims the id, or repairs or updates the record. Idempotent and bounded in time; an error may
-    /// leave the outcome unknown, the next write or withdrawal settles it.
+    /// Claims the id, or repairs or updates the record. Idempotent and bounded in time.
+    ///
+    /// # Errors
+    ///
+    /// Conflict when another owner holds the id; any other error may leave the outcome unknown, the
+    /// next write or withdrawal settles it.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any await; what it left the next write or withdrawal settles.
     fn write(&mut self, service: &Service, attempt: Attempt) -> impl Future<Output = Result<()>> + Send;
+
     /// Removes what any write left; idempotent, and free when nothing was written. Ok means gone, and
     /// that no write of ours can bring it back (law L6).
+    ///
+    /// # Errors
+    ///
+    /// Any error means that something may be left.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any await; the next call goes on with what is left.
     fn withdraw(&mut self) -> impl Future<Output = Result<()>> + Send;
-    /// Waits for news about the claim. Cancel safe; called while no other method runs.
+
+    /// Waits for news about the claim; called while no other method runs.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped and called again at will, without losing news.
     fn news(&mut self) -> impl Future<Output = News> + Send;
 }
 
