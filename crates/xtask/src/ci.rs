@@ -17,7 +17,7 @@ type Work = fn(&mut Ci<'_>) -> Result<()>;
 
 /// The cheap ones first, the tests last: what they print is the end of the run.
 const STEPS: &[(&str, Work)] = &[
-    ("format", |ci| bounded(ci.cargo().args(["fmt", "--all", "--check"]), minutes(2))),
+    ("format", |ci| bounded(ci.cargo().args(["fmt", "--all", "--check", "--", "-l"]), minutes(2))),
     ("fetch", |ci| bounded(ci.cargo().args(["fetch", "--quiet", "--locked"]), minutes(5))),
     ("layout", |ci| clean("layout", &layout::faults(ci.workspace)?)),
     ("deps", |ci| clean("dependencies", &deps::faults(&ci.workspace.members))),

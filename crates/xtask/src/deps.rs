@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
             "futures-core",
             "metrics",
             "rand",
-            "rustls-pki-types",
+            "rustls",
             "serde",
             "serde_json",
             "tokio",
