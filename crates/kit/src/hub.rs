@@ -33,7 +33,7 @@ pub struct Hub<K, S: Source> {
 
 impl<K, S> Hub<K, S>
 where
-    K: Ord + Clone + fmt::Debug + Send + 'static,
+    K: Ord + Clone + fmt::Display + Send + 'static,
     S: Source,
 {
     /// A hub without readers.
@@ -60,7 +60,7 @@ where
             backoff: self.backoff.clone(),
             closing: self.supervisor.closing(),
             stop: room.stop(),
-            signal: signal::Watch::new(self.supervisor.backend(), &key),
+            signal: signal::Watch::new::<S::View>(self.supervisor.backend(), &key),
         };
         let end = closed(self.supervisor.backend(), "watch");
         let publisher = Publisher { key, end, room: Arc::clone(&room), rooms: Arc::clone(&self.rooms) };

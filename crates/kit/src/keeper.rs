@@ -99,10 +99,21 @@ pub(crate) struct Keeper {
 #[derive(Debug)]
 enum Phase {
     Writing(Writing),
-    Holding { reconcile_at: Moment },
-    Waiting { at: Moment, tried: Moment },
-    Withdrawing { until: Moment },
-    Resting { at: Moment },
+    Holding {
+        reconcile_at: Moment,
+    },
+    Waiting {
+        at: Moment,
+        tried: Moment,
+        /// The news has been heard; the next try is what counts.
+        deaf: bool,
+    },
+    Withdrawing {
+        until: Moment,
+    },
+    Resting {
+        at: Moment,
+    },
     Done,
 }
 
@@ -136,7 +147,7 @@ impl Keeper {
         match phase {
             Phase::Writing(writing) => self.writing(writing, input, now),
             Phase::Holding { reconcile_at } => self.holding(reconcile_at, input, now),
-            Phase::Waiting { at, tried } => self.waiting(at, tried, input, now),
+            Phase::Waiting { at, tried, deaf } => self.waiting(at, tried, deaf, input, now),
             Phase::Withdrawing { until } => self.withdrawing(until, input, now),
             Phase::Resting { at } => self.resting(at, &input, now),
             Phase::Done => self.done(&input),
@@ -160,7 +171,7 @@ impl Keeper {
 
     /// Whether the slot's news is wanted now.
     pub(crate) fn hears_news(&self) -> bool {
-        matches!(self.phase, Phase::Holding { .. } | Phase::Waiting { .. })
+        matches!(self.phase, Phase::Holding { .. } | Phase::Waiting { deaf: false, .. })
     }
 
     // ---- one method per state ----------------------------------------------------------------------------------
@@ -205,11 +216,16 @@ impl Keeper {
         self.phase = Phase::Holding { reconcile_at };
     }
 
-    fn waiting(&mut self, mut at: Moment, tried: Moment, input: Input, now: Moment) {
+    fn waiting(&mut self, mut at: Moment, tried: Moment, mut deaf: bool, input: Input, now: Moment) {
         match input {
             Input::News(News::Taken(error)) if self.registered => return self.taken(error),
             Input::News(News::Taken(error)) => return self.fail(error, now),
-            Input::News(News::Lost(_) | News::Healthy) => at = at.min(tried.saturating_add(NUDGE).max(now)),
+            // That the claim is lost is known already when a repair is due.
+            Input::News(News::Lost(_)) if self.registered => deaf = true,
+            Input::News(News::Lost(_) | News::Healthy) => {
+                at = at.min(tried.saturating_add(NUDGE).max(now));
+                deaf = true;
+            }
             Input::News(News::Doubtful(error)) => self.doubt(error),
             Input::Update(id, service) => {
                 self.queue(id, service);
@@ -224,7 +240,7 @@ impl Keeper {
             Input::Tick if now >= at => return self.write_next(now),
             _ => {}
         }
-        self.phase = Phase::Waiting { at, tried };
+        self.phase = Phase::Waiting { at, tried, deaf };
     }
 
     fn withdrawing(&mut self, until: Moment, input: Input, now: Moment) {

@@ -70,18 +70,26 @@ impl Registration {
 pub(crate) struct Watch {
     backend: &'static str,
     key: String,
+    of_election: bool,
     unreadable: usize,
     stale: count::Gauge,
 }
 
 impl Watch {
-    pub(crate) fn new(backend: &'static str, key: &impl fmt::Debug) -> Self {
-        Self { backend, key: format!("{key:?}"), unreadable: 0, stale: count::Gauge::none() }
+    pub(crate) fn new<V: View>(backend: &'static str, key: &impl fmt::Display) -> Self {
+        let key = key.to_string();
+        Self { backend, key, of_election: V::OF_ELECTION, unreadable: 0, stale: count::Gauge::none() }
     }
 
     pub(crate) fn broken(&self, error: &Error) {
-        debug!(backend = self.backend, operation = "watch", service = self.key, %error, "watch broke");
-        count::reconnect(self.backend, "watch");
+        let (backend, key) = (self.backend, self.key.as_str());
+        if self.of_election {
+            debug!(backend, operation = "observe", election = key, %error, "stale");
+            count::reconnect(backend, "observe");
+        } else {
+            debug!(backend, operation = "watch", service = key, %error, "stale");
+            count::reconnect(backend, "watch");
+        }
     }
 
     pub(crate) fn published<V: View>(&mut self, event: &Event<V>) {
@@ -224,3 +232,6 @@ mod count {
         Gauge
     }
 }
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests;

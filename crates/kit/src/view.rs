@@ -9,6 +9,9 @@ use reception_core::{Leader, Patch, Service, Snapshot, Status};
 /// The narrow form of a view is the part that readers see by default (instances with status Up).
 /// It is kept once for all readers, and a change costs as much as the change, not as the view.
 pub trait View: Clone + fmt::Debug + Send + Sync + 'static {
+    /// Whether its key names an election, and not a service.
+    const OF_ELECTION: bool = false;
+
     /// One change, or several composed.
     type Delta: Clone + fmt::Debug + Send + Sync;
 
@@ -120,6 +123,8 @@ impl From<Option<Leader>> for Holder {
 }
 
 impl View for Holder {
+    const OF_ELECTION: bool = true;
+
     type Delta = Self;
 
     fn apply(&self, delta: &Self) -> Self {

@@ -111,7 +111,7 @@ impl Keeper {
         if !self.registered {
             at = at.min(now.saturating_add(CONFLICT_PAUSE)).min(self.wait_limit());
         }
-        self.phase = Phase::Waiting { at, tried: now };
+        self.phase = Phase::Waiting { at, tried: now, deaf: false };
     }
 
     pub(super) fn lost(&mut self, error: &Error, now: Moment) {
