@@ -14,7 +14,7 @@ use crate::{
     error::{Refusal, held},
     line::{Line, Watch},
     session::{Health, Presence, Session},
-    store::{Change, Entry, Store},
+    store::{Change, Entry},
 };
 
 const OPERATION: &str = "register";
@@ -81,15 +81,11 @@ impl Place {
     /// Whether a change of our record is news.
     fn judge(&self, changes: &[Change]) -> Option<News> {
         let last = changes.last()?;
-        let (key, client) = (&self.key, self.session.client());
-        let mine = |store: &mut Store| store.own(key, client).is_some();
-        if self.line.cluster().access(|store, _| mine(store)) {
-            return None;
+        match last.value {
+            None => Some(News::Lost(gone("the record was removed"))),
+            Some(_) if last.owner == Some(self.session.client()) => None,
+            Some(_) => Some(News::Taken(Refusal::Taken.during(OPERATION))),
         }
-        Some(match &last.value {
-            Some(_) => News::Taken(Refusal::Taken.during(OPERATION)),
-            None => News::Lost(gone("the record was removed")),
-        })
     }
 
     /// Whether the lease is news.

@@ -35,6 +35,8 @@ pub(crate) struct Change {
     pub(crate) value: Option<Arc<[u8]>>,
     /// Whether there was no such record before.
     pub(crate) fresh: bool,
+    /// Which client holds the record now; none when its writer is no client.
+    pub(crate) owner: Option<u64>,
 }
 
 /// A place in the history: of which data, and after which revision.
@@ -247,7 +249,8 @@ impl Store {
             let of_scope = (scope.to_owned(), 0)..=(scope.to_owned(), u64::MAX);
             self.watches.range(of_scope).for_each(|(_, signal)| signal.notify_one());
         }
-        self.log.push_back(Change { revision: self.revision, key, value, fresh });
+        let owner = self.entries.get(&key).and_then(|entry| self.owner(entry));
+        self.log.push_back(Change { revision: self.revision, key, value, fresh, owner });
         if self.log.len() > LOG {
             self.forget(LOG);
         }

@@ -164,22 +164,19 @@ async fn wiped_data_begin_a_new_domain() {
     let before = elector.elect(service("a")).await.unwrap();
     cluster.faults().wipe();
     soon(before.lost()).await;
-    let token = before.token();
-    drop(before);
-    eventually(async || elector.leader().await.unwrap().is_none()).await;
-    let after = soon(async {
-        loop {
-            match elector.elect(service("a")).await {
-                Ok(won) => break won,
-                Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::Conflict, "the former candidacy is still ending")
-                }
-            }
-            pass(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
-    assert_eq!(after.token().partial_cmp(&token), None);
+    let after = soon(elector.elect(service("a"))).await.unwrap();
+    assert_eq!(after.token().partial_cmp(&before.token()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_elector_stands_once_with_an_id() {
+    let cluster = Cluster::on_tokio_time();
+    let client = client(&cluster);
+    let elector = reaper(&client).await;
+    let leadership = elector.elect(service("a")).await.unwrap();
+    assert_eq!(elector.elect(service("a")).await.unwrap_err().kind(), ErrorKind::Conflict);
+    drop(leadership);
+    assert!(soon(elector.elect(service("a"))).await.unwrap().is_held());
 }
 
 #[tokio::test(start_paused = true)]

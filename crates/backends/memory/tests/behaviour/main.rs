@@ -1,5 +1,7 @@
 //! What the in-process store and its fault handle do, in words and on paused time.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod dialling;
 mod elections;
 mod faults;
@@ -33,7 +35,7 @@ async fn ids(client: &MemoryClient) -> Vec<String> {
 }
 
 /// Takes items until the view is as wanted; fails after a minute of the store's time.
-async fn until_view(watcher: &mut Box<dyn Watcher>, ready: impl Fn(&Snapshot) -> bool) -> Vec<Change> {
+async fn until_view(watcher: &mut Box<dyn Watcher>, ready: impl Fn(&Snapshot) -> bool + Sync) -> Vec<Change> {
     let mut seen = Vec::new();
     soon(async {
         while !watcher.current().is_some_and(&ready) {
