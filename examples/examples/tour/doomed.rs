@@ -8,7 +8,7 @@ use reception::{
 };
 use tokio::{
     io::AsyncReadExt,
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
 };
 
 use crate::{Outcome, Stage};
@@ -18,7 +18,7 @@ pub(crate) const FLAG: &str = "--crash-test";
 
 pub(crate) enum Doomed {
     /// A process of its own, on a store that processes share.
-    Process(Child),
+    Process { child: Child, _leash: Option<ChildStdin> },
     /// In memory a second process could not see the store.
     Simulated { cluster: Cluster, client: MemoryClient, role: Role },
 }
@@ -49,19 +49,24 @@ impl Doomed {
         }
         let mut command = Command::new(std::env::current_exe()?);
         command.args([FLAG, &stage.url, &stage.tag]).stdin(Stdio::piped()).kill_on_drop(true);
-        Ok(Self::Process(command.spawn()?))
+        let mut child = command.spawn()?;
+        // Waiting for a child closes its input, and that would end it: see `live_until_killed`.
+        let leash = child.stdin.take();
+        Ok(Self::Process { child, _leash: leash })
     }
 
     pub(crate) fn kind(&self) -> String {
         match self {
-            Self::Process(child) => format!("a process of its own, pid {}", child.id().unwrap_or_default()),
+            Self::Process { child, .. } => {
+                format!("a process of its own, pid {}", child.id().unwrap_or_default())
+            }
             Self::Simulated { .. } => "a client of its own".to_owned(),
         }
     }
 
     /// Fails at once when the process ends before its time, instead of waiting for sights that cannot come.
     pub(crate) async fn unless_it_ends(&mut self, sights: impl Future<Output = Outcome> + Send) -> Outcome {
-        let Self::Process(child) = self else { return sights.await };
+        let Self::Process { child, .. } = self else { return sights.await };
         tokio::select! {
             outcome = sights => outcome,
             status = child.wait() => Err(format!("c ended before it was to crash: {}", status?).into()),
@@ -71,7 +76,7 @@ impl Doomed {
     /// Crashes it and says how. Nothing is withdrawn.
     pub(crate) async fn crash(self) -> Outcome<&'static str> {
         match self {
-            Self::Process(mut child) => {
+            Self::Process { mut child, .. } => {
                 child.kill().await?;
                 Ok("its process is killed")
             }
