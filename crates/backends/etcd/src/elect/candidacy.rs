@@ -1,0 +1,371 @@
+//! One candidacy: its own lease, its key, the wait for the one before it, and the watch on its own key while it leads.
+
+use std::{sync::Arc, time::Duration};
+
+use etcd_client::{
+    Compare, CompareOp, GetOptions, KeyValue, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
+    WatchResponse,
+};
+use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Result};
+use reception_kit::{Backoff, Claim, Pulse, Won, sleep_until};
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use crate::{
+    error::error,
+    layout::{end_of, read_domain, write_domain},
+    session::{Beat, Ended, Granted, Line, Range, Session, fresh_lease, is_gone, keep, reads},
+};
+
+const OPERATION: &str = "elect";
+/// The watches of a candidate's stream.
+const OWN: i64 = 1;
+const BEFORE: i64 = 2;
+
+/// How long before the lease ends a leadership does: what two clocks may differ by, a tenth of the time to live.
+pub(crate) fn margin(ttl: Duration) -> Duration {
+    (ttl / 10).max(Duration::from_millis(200))
+}
+
+/// One candidacy.
+#[derive(Debug)]
+pub(crate) struct Candidacy {
+    session: Arc<Session>,
+    election: ElectionName,
+    value: Vec<u8>,
+    /// The lease that was asked for, known before the answer so that it can be revoked without one.
+    asked: Option<i64>,
+    lease: Option<Lease>,
+    /// Our key: its create revision and the revision up to which it is known.
+    key: Option<Key>,
+    domain: [u8; 16],
+    /// Watches our key, and the one before it while waiting.
+    line: Option<Line>,
+    retry: Backoff,
+    retry_at: Option<reception_core::Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    created: i64,
+    known: i64,
+}
+
+#[derive(Debug)]
+struct Lease {
+    id: i64,
+    beat: watch::Receiver<Beat>,
+}
+
+/// What a look at the election shows.
+enum Turn {
+    /// Nobody stands before us.
+    Ours,
+    /// This one stands before us.
+    After(Vec<u8>),
+    /// Our key is gone.
+    Gone,
+}
+
+impl Candidacy {
+    pub(crate) fn new(session: &Arc<Session>, election: &ElectionName, value: Vec<u8>) -> Self {
+        Self {
+            session: Arc::clone(session),
+            election: election.clone(),
+            value,
+            asked: None,
+            lease: None,
+            key: None,
+            domain: [0; 16],
+            line: None,
+            retry: Backoff::new(),
+            retry_at: None,
+        }
+    }
+
+    fn lost(why: impl Into<String>) -> Error {
+        error(ErrorKind::LeaseLost, OPERATION, why)
+    }
+
+    /// Grants the lease, or keeps the one that is held.
+    async fn granted(&mut self) -> Result<Granted> {
+        if let Some(lease) = &self.lease {
+            match &*lease.beat.borrow() {
+                Beat::Held(granted) | Beat::Doubtful(granted, _) => return Ok(*granted),
+                Beat::Lost(_) => {}
+            }
+            self.forget();
+        }
+        let id = *self.asked.get_or_insert_with(fresh_lease);
+        let granted = self.session.grant(OPERATION, id, self.session.brief()).await?;
+        let (sender, beat) = watch::channel(Beat::Held(granted));
+        let session = Arc::clone(&self.session);
+        self.session.supervisor.spawn("candidate lease", async move {
+            let closing = session.supervisor.closing();
+            let never = Notify::new();
+            tokio::select! {
+                _lost = keep(&session, granted, &never, |beat| drop(sender.send_replace(beat))) => {}
+                () = sender.closed() => {}
+                () = closing.cancelled() => {}
+            }
+        });
+        self.lease = Some(Lease { id, beat });
+        Ok(granted)
+    }
+
+    fn forget(&mut self) {
+        self.asked = None;
+        self.lease = None;
+        self.key = None;
+        self.line = None;
+    }
+
+    /// Puts the key and the domain, or finds them put: one transaction, so that nobody sees a candidate without a domain.
+    async fn stand(&mut self, lease: i64) -> Result<Key> {
+        let own = self.session.layout.candidate(&self.election, lease);
+        let domain = write_domain(*Uuid::new_v4().as_bytes());
+        let stand = put_or_get(&own, &self.value, Some(PutOptions::new().with_lease(lease)));
+        let found = put_or_get(&self.session.layout.domain(), domain.as_bytes(), None);
+        let txn = Txn::new().and_then([TxnOp::txn(stand), TxnOp::txn(found)]);
+        let answer = self.session.txn(OPERATION, self.session.brief(), txn).await?;
+        let now = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+        let mut stood = answer.op_responses().into_iter().map(|part| match part {
+            TxnOpResponse::Txn(part) => {
+                reads(&part).into_iter().next().and_then(|mut read| read.take_kvs().pop())
+            }
+            _ => None,
+        });
+        let (own, found) = (stood.next().flatten(), stood.next().flatten());
+        self.domain = read_domain(Some(found.as_ref().map_or(domain.as_bytes(), KeyValue::value)));
+        if self.domain == [0; 16] {
+            let text = format!("{} does not hold 32 hex digits", self.session.layout.domain());
+            return Err(error(ErrorKind::Protocol, OPERATION, text));
+        }
+        Ok(Key { created: own.map_or(now, |own| own.create_revision()), known: now })
+    }
+
+    /// Looks at our key and at the one before it, at one revision.
+    async fn turn(&mut self, lease: i64, key: Key) -> Result<Turn> {
+        let prefix = self.session.layout.candidates(&self.election);
+        let own = self.session.layout.candidate(&self.election, lease);
+        let before = GetOptions::new()
+            .with_range(end_of(&prefix))
+            .with_max_create_revision(key.created - 1)
+            .with_sort(SortTarget::Create, SortOrder::Descend)
+            .with_limit(1)
+            .with_keys_only();
+        let own = TxnOp::get(own, Some(GetOptions::new().with_keys_only()));
+        let txn = Txn::new().and_then([own, TxnOp::get(prefix, Some(before))]);
+        let answer = self.session.txn(OPERATION, self.session.brief(), txn).await?;
+        let mut read = reads(&answer).into_iter().map(|mut read| read.take_kvs().into_iter().next());
+        let (own, before) = (read.next().flatten(), read.next().flatten());
+        let known = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+        if own.is_none_or(|own| own.create_revision() != key.created) {
+            self.key = None;
+            return Ok(Turn::Gone);
+        }
+        self.key = Some(Key { known, ..key });
+        Ok(before.map_or(Turn::Ours, |before| Turn::After(before.key().to_vec())))
+    }
+
+    fn range(&self, watch: i64, key: Vec<u8>) -> Range {
+        let from = self.key.map_or(0, |key| key.known + 1);
+        Range { watch, key, end: None, from }
+    }
+
+    fn own(&self) -> Option<Vec<u8>> {
+        let lease = self.lease.as_ref()?.id;
+        Some(self.session.layout.candidate(&self.election, lease).into_bytes())
+    }
+
+    /// Waits until the one before us or our own key is gone, or the lease is.
+    async fn wait(&mut self, before: Vec<u8>) -> Result<()> {
+        self.line = None;
+        let own = self.own().ok_or_else(|| Self::lost("no lease"))?;
+        let (first, second) = (self.range(BEFORE, before), self.range(OWN, own));
+        let mut line = self.session.open(OPERATION, self.session.brief(), &first).await?;
+        line.requests.add(&second).await.map_err(broken)?;
+        let Some(lease) = &mut self.lease else { return Err(Self::lost("no lease")) };
+        loop {
+            tokio::select! {
+                answer = line.answers.next(OPERATION) => {
+                    let answer = answer.map_err(broken)?;
+                    if removal(&answer).is_some() {
+                        // Our key goes on being watched here, should we lead.
+                        self.line = (answer.watch_id() == BEFORE).then_some(line);
+                        return Ok(());
+                    }
+                }
+                error = lost(&mut lease.beat) => return Err(error),
+            }
+        }
+    }
+
+    /// Our own key was removed, also by a server that revokes too early.
+    async fn removed(&mut self) -> Error {
+        loop {
+            if let Some(at) = self.retry_at {
+                sleep_until(&self.session.clock, at).await;
+            }
+            if self.line.is_none() {
+                match self.look_again().await {
+                    Ok(None) => {}
+                    Ok(Some(lost)) => return lost,
+                    Err(error) => {
+                        self.line = None;
+                        self.retry_at =
+                            Some(self.session.clock.now().saturating_add(self.retry.next(&error)));
+                        continue;
+                    }
+                }
+            }
+            let Some(line) = &mut self.line else { continue };
+            match line.answers.next(OPERATION).await {
+                Ok(answer) => {
+                    self.retry.reset();
+                    self.retry_at = None;
+                    if let Some(revision) = removal(&answer).filter(|_| answer.watch_id() == OWN) {
+                        return Self::lost(format!("the leader's key was removed at revision {revision}"));
+                    }
+                }
+                Err(ended) => {
+                    let error = broken(ended);
+                    self.line = None;
+                    self.retry_at = Some(self.session.clock.now().saturating_add(self.retry.next(&error)));
+                }
+            }
+        }
+    }
+
+    /// Opens the stream on our key from a revision at which it stood.
+    async fn look_again(&mut self) -> Result<Option<Error>> {
+        let (Some(own), Some(key)) = (self.own(), self.key) else { return Ok(Some(Self::lost("no key"))) };
+        if self.retry_at.is_some() {
+            // After a break, since the history may be gone.
+            let only = GetOptions::new().with_keys_only();
+            let read = self.session.get(OPERATION, self.session.brief(), &own, only).await?;
+            if read.kvs().first().is_none_or(|kv| kv.create_revision() != key.created) {
+                return Ok(Some(Self::lost("the leader's key was removed")));
+            }
+            let known = read.header().map_or(key.known, etcd_client::ResponseHeader::revision);
+            self.key = Some(Key { known, ..key });
+        }
+        let range = self.range(OWN, own);
+        self.line = Some(self.session.open(OPERATION, self.session.brief(), &range).await?);
+        Ok(None)
+    }
+
+    /// The margin grows with the lease that was granted; what kit subtracts is that of the one asked for.
+    fn term(&self, granted: Granted) -> Duration {
+        let more = margin(granted.ttl).saturating_sub(margin(self.session.ttl));
+        granted.ttl.saturating_sub(more)
+    }
+}
+
+/// Puts a key that is not there; reads one that is.
+fn put_or_get(key: &str, value: &[u8], options: Option<PutOptions>) -> Txn {
+    Txn::new()
+        .when([Compare::create_revision(key, CompareOp::Equal, 0)])
+        .and_then([TxnOp::put(key, value, options)])
+        .or_else([TxnOp::get(key, None)])
+}
+
+/// The revision at which a watched key was removed.
+fn removal(answer: &WatchResponse) -> Option<i64> {
+    let gone = answer.events().iter().find(|event| is_gone(event));
+    gone.map(|event| event.kv().map_or(0, KeyValue::mod_revision))
+}
+
+fn broken(ended: Ended) -> Error {
+    match ended {
+        Ended::Canceled { error, .. } | Ended::Compacted { error, .. } | Ended::Failed(error) => error,
+    }
+}
+
+async fn lost(beat: &mut watch::Receiver<Beat>) -> Error {
+    loop {
+        if let Beat::Lost(error) = &*beat.borrow_and_update() {
+            return error.clone();
+        }
+        if beat.changed().await.is_err() {
+            return Candidacy::lost("nobody keeps the lease");
+        }
+    }
+}
+
+impl Claim for Candidacy {
+    async fn win(&mut self) -> Result<Won> {
+        loop {
+            let lease = self.granted().await?.id;
+            let key = match self.key {
+                Some(key) => key,
+                None => match self.stand(lease).await {
+                    Err(error) if error.kind() == ErrorKind::LeaseLost => {
+                        self.forget();
+                        return Err(error);
+                    }
+                    stood => stood?,
+                },
+            };
+            self.key = Some(key);
+            match self.turn(lease, key).await? {
+                Turn::Ours => {
+                    let granted = self.granted().await?;
+                    let created = u64::try_from(key.created).unwrap_or_default();
+                    return Ok(Won::new(
+                        FencingToken::new(self.domain, created),
+                        granted.sent,
+                        self.term(granted),
+                    ));
+                }
+                Turn::After(before) => self.wait(before).await?,
+                // Told as an error, so that kit's backoff bounds how often a key is put that somebody keeps removing.
+                Turn::Gone => return Err(Self::lost("the candidate's key was removed")),
+            }
+        }
+    }
+
+    async fn pulse(&mut self) -> Pulse {
+        let Some(lease) = &self.lease else { return Pulse::Lost(Self::lost("no lease")) };
+        let mut beat = lease.beat.clone();
+        let renewed = async {
+            loop {
+                if beat.changed().await.is_err() {
+                    return Err(Self::lost("nobody keeps the lease"));
+                }
+                match &*beat.borrow_and_update() {
+                    Beat::Held(granted) => return Ok(*granted),
+                    Beat::Lost(error) => return Err(error.clone()),
+                    Beat::Doubtful(..) => {}
+                }
+            }
+        };
+        let renewed = tokio::select! {
+            biased;
+            error = self.removed() => return Pulse::Lost(error),
+            renewed = renewed => renewed,
+        };
+        if let Some(lease) = &mut self.lease {
+            // Seen now: else the same renewal would be told again and again.
+            lease.beat = beat;
+        }
+        match renewed {
+            Ok(granted) => Pulse::Renewed { sent: granted.sent, ttl: self.term(granted) },
+            Err(error) => Pulse::Lost(error),
+        }
+    }
+
+    async fn release(&mut self) -> Result<()> {
+        self.line = None;
+        self.lease = None;
+        if let Some(id) = self.asked {
+            let revoked = self.session.revoke("resign", id, self.session.brief()).await;
+            if self.session.supervisor.is_closed() {
+                self.session.parted(&revoked);
+            }
+            revoked?;
+        }
+        self.forget();
+        Ok(())
+    }
+}

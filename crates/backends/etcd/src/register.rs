@@ -1,0 +1,359 @@
+//! One registration: a record under the client's shared lease, written by transactions that may be sent twice.
+//!
+//! | what stands there | what is done |
+//! |---|---|
+//! | nothing | put, if nothing stands there and this registration is not fenced off |
+//! | a record on a lease of this client | put, if it is still that one |
+//! | a record of somebody else | Conflict; with `Replace` put, if it is still that one |
+//!
+//! A former life of this process is somebody else, one that is dying. A put over a known revision cannot land late, since the
+//! revision has moved on then. A first put can: when its outcome is unknown, the withdrawal first writes a fence on the same lease.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp};
+use reception_core::{Error, ErrorKind, OnConflict, Result, Service};
+use reception_kit::{Attempt, News, Slot, record};
+use uuid::Uuid;
+
+use crate::{
+    error::error,
+    session::{Eye, Patience, Seat, Seen, Session, State, reads},
+};
+
+const OPERATION: &str = "register";
+/// Rewrites in one go, each for a change between a read and a write.
+const TRIES: u32 = 8;
+
+/// The ids that this client wants, so that a second registration of one is a conflict at once (law L8).
+#[derive(Debug, Default)]
+pub(crate) struct Wanted(Mutex<BTreeMap<String, Holder>>);
+
+#[derive(Debug)]
+struct Holder {
+    guid: Uuid,
+    /// Its withdrawal has begun: another registration may take the id over.
+    leaving: bool,
+}
+
+impl Wanted {
+    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Holder>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, key: &str, guid: Uuid) -> bool {
+        let mut table = self.table();
+        let free = table.get(key).is_none_or(|holder| holder.leaving);
+        if free {
+            table.insert(key.to_owned(), Holder { guid, leaving: false });
+        }
+        free
+    }
+
+    /// Marks the withdrawal; false when another registration has taken the id over.
+    fn leave(&self, key: &str, guid: Uuid) -> bool {
+        match self.table().get_mut(key) {
+            Some(holder) if holder.guid == guid => {
+                holder.leaving = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn forget(&self, key: &str, guid: Uuid) {
+        let mut table = self.table();
+        if table.get(key).is_some_and(|holder| holder.guid == guid) {
+            table.remove(key);
+        }
+    }
+}
+
+/// The place of one registration in the store.
+#[derive(Debug)]
+pub(crate) struct Place {
+    session: Arc<Session>,
+    wanted: Arc<Wanted>,
+    key: String,
+    guid: Uuid,
+    seat: Seat,
+    /// The lease of the last write.
+    lease: Option<i64>,
+    /// The revision of our record as far as we know.
+    standing: Option<i64>,
+    /// The lease of a first put that may still land.
+    unsettled: Option<i64>,
+    eye: Option<Eye>,
+    doubtful: bool,
+}
+
+/// What a write expects to find.
+#[derive(Clone, Copy)]
+enum Expect {
+    Nothing,
+    /// The record of this revision.
+    Revision(i64),
+    /// What is wanted already.
+    Same,
+}
+
+impl Place {
+    /// Takes the id within this client.
+    pub(crate) fn take(session: &Arc<Session>, wanted: &Arc<Wanted>, service: &Service) -> Result<Self> {
+        let key = session.layout.instance(service.name(), service.id());
+        let guid = Uuid::new_v4();
+        if !wanted.take(&key, guid) {
+            let context = format!("{}/{} is registered by this client", service.name(), service.id());
+            return Err(error(ErrorKind::Conflict, OPERATION, context));
+        }
+        Ok(Self {
+            session: Arc::clone(session),
+            wanted: Arc::clone(wanted),
+            key,
+            guid,
+            seat: Seat::take(session),
+            lease: None,
+            standing: None,
+            unsettled: None,
+            eye: None,
+            doubtful: false,
+        })
+    }
+
+    fn gone(&self) -> String {
+        self.session.layout.gone(&self.guid.simple().to_string())
+    }
+
+    fn ours(&self, lease: i64) -> bool {
+        lease != 0 && (Some(lease) == self.lease || self.session.shards.owns(lease))
+    }
+
+    fn transaction(&self, expect: Expect, record: &[u8], lease: i64) -> Txn {
+        let key = self.key.as_str();
+        let put = TxnOp::put(key, record, Some(PutOptions::new().with_lease(lease)));
+        let only = GetOptions::new().with_keys_only();
+        let look = [TxnOp::get(key, Some(only.clone())), TxnOp::get(self.gone(), Some(only.clone()))];
+        let (when, then) = match expect {
+            Expect::Nothing => {
+                let fence = Compare::create_revision(self.gone(), CompareOp::Equal, 0);
+                (vec![Compare::create_revision(key, CompareOp::Equal, 0), fence], put)
+            }
+            Expect::Revision(revision) => (vec![Compare::mod_revision(key, CompareOp::Equal, revision)], put),
+            Expect::Same => {
+                let value = Compare::value(key, CompareOp::Equal, record);
+                let on_lease = Compare::lease(key, CompareOp::Equal, lease);
+                (vec![value, on_lease], TxnOp::get(key, Some(only)))
+            }
+        };
+        Txn::new().when(when).and_then([then]).or_else(look)
+    }
+
+    /// Brings the record to what is wanted, on this lease.
+    async fn settle(
+        &mut self,
+        record: &[u8],
+        lease: i64,
+        attempt: Attempt,
+        patience: Patience,
+    ) -> Result<()> {
+        let mut expect = match (attempt, self.standing) {
+            (Attempt::Repair, Some(_)) => Expect::Same,
+            (_, Some(revision)) => Expect::Revision(revision),
+            _ => Expect::Nothing,
+        };
+        for _ in 0..TRIES {
+            let before = self.unsettled;
+            if matches!(expect, Expect::Nothing) {
+                // Before the await: a future that is dropped there leaves a put on its way.
+                self.unsettled = Some(lease);
+            }
+            let txn = self.transaction(expect, record, lease);
+            let (tries, answer) = self.session.counted_txn(OPERATION, patience, txn).await;
+            let answer = answer?;
+            if tries == 1 {
+                self.unsettled = before;
+            }
+            let mut read = reads(&answer).into_iter();
+            let found = read.next().and_then(|mut read| read.take_kvs().into_iter().next());
+            if answer.succeeded() {
+                let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+                self.stands(found.map_or(revision, |kv| kv.mod_revision()), lease);
+                return Ok(());
+            }
+            if read.next().is_some_and(|fence| !fence.kvs().is_empty()) {
+                return Err(error(ErrorKind::Closed, OPERATION, format!("{} is withdrawn", self.key)));
+            }
+            expect = match found {
+                None => Expect::Nothing,
+                Some(kv) if self.ours(kv.lease()) => Expect::Revision(kv.mod_revision()),
+                Some(kv) => self.contest(attempt, kv.mod_revision())?,
+            };
+        }
+        Err(error(ErrorKind::Unavailable, OPERATION, format!("{} keeps changing", self.key)))
+    }
+
+    /// Somebody else holds the id.
+    fn contest(&mut self, attempt: Attempt, revision: i64) -> Result<Expect> {
+        if attempt == Attempt::First(OnConflict::Replace) {
+            return Ok(Expect::Revision(revision));
+        }
+        self.standing = None;
+        if self.eye.is_none() {
+            // Tells when the id is free.
+            self.eye = Some(Eye::open(&self.session, &self.key, revision + 1));
+        }
+        Err(self.conflict())
+    }
+
+    fn conflict(&self) -> Error {
+        error(ErrorKind::Conflict, OPERATION, format!("another owner holds {}", self.key))
+    }
+
+    fn stands(&mut self, revision: i64, lease: i64) {
+        self.standing = Some(revision);
+        self.lease = Some(lease);
+        if self.eye.is_none() {
+            self.eye = Some(Eye::open(&self.session, &self.key, revision + 1));
+        }
+    }
+
+    fn seen(&mut self, seen: Seen) -> Option<News> {
+        let Some(standing) = self.standing else {
+            return matches!(seen, Seen::Gone { .. } | Seen::Unsure(_)).then_some(News::Healthy);
+        };
+        match seen {
+            Seen::Put { revision, .. } | Seen::Gone { revision } if revision <= standing => None,
+            Seen::Put { revision, lease } if self.ours(lease) => {
+                self.standing = Some(revision);
+                None
+            }
+            Seen::Put { .. } => {
+                self.standing = None;
+                Some(News::Taken(self.conflict()))
+            }
+            Seen::Gone { .. } => {
+                self.standing = None;
+                Some(News::Lost(error(ErrorKind::LeaseLost, OPERATION, format!("{} was removed", self.key))))
+            }
+            Seen::Unsure(error) => Some(News::Lost(error)),
+        }
+    }
+
+    fn lease_is(&mut self, state: State) -> Option<News> {
+        // While an id is waited for nothing of ours is on the lease.
+        self.standing?;
+        match state {
+            State::Held { lease, .. } if Some(lease) != self.lease => {
+                Some(News::Lost(error(ErrorKind::LeaseLost, OPERATION, "the lease was replaced")))
+            }
+            State::Held { doubt: Some(error), .. } | State::Refused(error) => {
+                self.doubtful = true;
+                Some(News::Doubtful(error))
+            }
+            State::Held { doubt: None, .. } => std::mem::take(&mut self.doubtful).then_some(News::Healthy),
+            State::Lost(error) => Some(News::Lost(error)),
+            State::Wanted | State::Ended(_) => None,
+        }
+    }
+
+    /// Writes the fence: no first put of this registration can land from now on.
+    async fn fence(&mut self) -> Result<()> {
+        let Some(lease) = self.unsettled else { return Ok(()) };
+        let put = TxnOp::put(self.gone(), "", Some(PutOptions::new().with_lease(lease)));
+        match self.session.txn("close", self.session.brief(), Txn::new().and_then([put])).await {
+            // Without its lease the put cannot land either.
+            Err(error) if error.kind() != ErrorKind::LeaseLost => Err(error),
+            _ => {
+                self.unsettled = None;
+                Ok(())
+            }
+        }
+    }
+
+    async fn remove(&mut self, alone: bool) -> Result<()> {
+        let key = self.key.clone();
+        let mut revision = self.standing.unwrap_or(0);
+        for _ in 0..TRIES {
+            let look = TxnOp::get(key.as_str(), Some(GetOptions::new().with_keys_only()));
+            let txn = Txn::new()
+                .when([Compare::mod_revision(key.as_str(), CompareOp::Equal, revision)])
+                .and_then([TxnOp::delete(key.as_str(), None)])
+                .or_else([look]);
+            let answer = self.session.txn("close", self.session.brief(), txn).await?;
+            let found = reads(&answer).first().and_then(|read| read.kvs().first().cloned());
+            match found {
+                Some(kv) if !answer.succeeded() && alone && self.ours(kv.lease()) => {
+                    revision = kv.mod_revision();
+                }
+                _ => {
+                    self.standing = None;
+                    return Ok(());
+                }
+            }
+        }
+        Err(error(ErrorKind::Unavailable, "close", format!("{key} keeps changing")))
+    }
+}
+
+impl Slot for Place {
+    async fn write(&mut self, service: &Service, attempt: Attempt) -> Result<()> {
+        let record = record::encode(service)?;
+        let patience = match attempt {
+            Attempt::Repair => self.session.brief(),
+            _ => self.session.patient(),
+        };
+        let mut refused = None;
+        for _ in 0..3 {
+            let lease = self.seat.lease(refused).await?;
+            match self.settle(&record, lease, attempt, patience).await {
+                Err(error) if error.kind() == ErrorKind::LeaseLost => {
+                    self.seat.suspect();
+                    self.unsettled = None;
+                    refused = Some(lease);
+                }
+                settled => return settled,
+            }
+        }
+        Err(error(ErrorKind::LeaseLost, OPERATION, "the leases do not last"))
+    }
+
+    async fn withdraw(&mut self) -> Result<()> {
+        let alone = self.wanted.leave(&self.key, self.guid);
+        if self.standing.is_none() && self.unsettled.is_none() {
+            return Ok(());
+        }
+        // A closing client revokes the lease: one call for all records on it, and no put on it can land after.
+        if self.session.supervisor.is_closed() && self.seat.revoked().await.is_ok() {
+            return Ok(());
+        }
+        self.fence().await?;
+        self.remove(alone).await
+    }
+
+    async fn news(&mut self) -> News {
+        loop {
+            let news = match &mut self.eye {
+                Some(eye) => tokio::select! {
+                    seen = eye.next() => self.seen(seen),
+                    state = self.seat.news() => self.lease_is(state),
+                },
+                None => {
+                    let state = self.seat.news().await;
+                    self.lease_is(state)
+                }
+            };
+            if let Some(news) = news {
+                return news;
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.wanted.forget(&self.key, self.guid);
+    }
+}

@@ -1,0 +1,282 @@
+//! The way to the store: endpoints with failover, and what one client shares (leases, the watch on its own keys).
+//!
+//! A call goes to the endpoint that answered last and moves on when that one does not answer in its share of the time. Writes are
+//! transactions that may be sent twice. Nothing here is opened before it is used.
+
+mod endpoint;
+mod lease;
+mod line;
+mod lookout;
+mod shards;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use etcd_client::{GetOptions, GetResponse, Txn, TxnOpResponse, TxnResponse};
+use reception_core::{Clock, Error, ErrorKind, Result};
+use reception_kit::Supervisor;
+
+pub(crate) use endpoint::{Endpoint, User};
+pub(crate) use lease::{Beat, Granted, fresh_lease, keep};
+pub(crate) use line::{Ended, Line, Range, is_gone};
+pub(crate) use lookout::{Eye, Lookout, Seen};
+pub(crate) use shards::{Seat, Shards, State};
+
+use crate::{error::error, layout::Layout};
+
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// What the parts of one client share.
+pub(crate) struct Session {
+    pub(crate) layout: Layout,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) clock: Clock,
+    pub(crate) timeout: Duration,
+    /// The time to live to ask for, in whole seconds; the granted one counts.
+    pub(crate) ttl: Duration,
+    pub(crate) shards: Shards,
+    pub(crate) lookout: Lookout,
+    endpoints: Vec<Endpoint>,
+    /// Where the next call goes first.
+    preferred: AtomicUsize,
+    /// The time to live that the server granted last, in milliseconds; zero before the first grant.
+    granted: AtomicU64,
+    /// Why something of this client may be left after its close.
+    left: Mutex<Option<Error>>,
+}
+
+/// How long a call goes on trying.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// The end of everything.
+    total: Duration,
+    /// The end of one try.
+    each: Duration,
+    /// How often every endpoint is asked at least.
+    rounds: u32,
+    /// New rounds start until then.
+    until: Duration,
+}
+
+impl Session {
+    pub(crate) fn new(
+        layout: Layout,
+        supervisor: Supervisor,
+        clock: Clock,
+        (timeout, ttl): (Duration, Duration),
+        endpoints: Vec<Endpoint>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            layout,
+            supervisor,
+            clock,
+            timeout,
+            ttl,
+            shards: Shards::default(),
+            lookout: Lookout::default(),
+            endpoints,
+            preferred: AtomicUsize::new(0),
+            granted: AtomicU64::new(0),
+            left: Mutex::new(None),
+        })
+    }
+
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Somebody waits for the answer: an election among the servers (1 to 2 s) is sat out.
+    pub(crate) fn patient(&self) -> Patience {
+        let total = self.timeout;
+        Patience { total, each: self.share(total), rounds: 2, until: total / 2 }
+    }
+
+    /// Somebody comes back by itself: every endpoint twice, since a connection that broke unseen costs the first try.
+    pub(crate) fn brief(&self) -> Patience {
+        let total = self.timeout;
+        Patience { total, each: self.share(total), rounds: 2, until: Duration::ZERO }
+    }
+
+    /// A renewal: every endpoint once, and none may use up the lease.
+    pub(crate) fn renewal(&self, ttl: Duration) -> Patience {
+        let each = (ttl / 4).min(self.timeout);
+        Patience { total: ttl / 2, each, rounds: 1, until: Duration::ZERO }
+    }
+
+    fn share(&self, total: Duration) -> Duration {
+        total / u32::try_from(self.endpoints.len()).unwrap_or(1).max(1)
+    }
+
+    /// Calls the store.
+    pub(crate) async fn call<T, F, W>(
+        &self,
+        operation: &'static str,
+        patience: Patience,
+        work: W,
+    ) -> Result<T>
+    where
+        T: Send,
+        F: Future<Output = Result<T, etcd_client::Error>> + Send,
+        W: Fn(&etcd_client::Client) -> F + Send + Sync,
+    {
+        self.counted(operation, patience, work).await.1
+    }
+
+    /// Calls the store and counts the tries: after a second one the first may still land.
+    pub(crate) async fn counted<T, F, W>(
+        &self,
+        operation: &'static str,
+        patience: Patience,
+        work: W,
+    ) -> (u32, Result<T>)
+    where
+        T: Send,
+        F: Future<Output = Result<T, etcd_client::Error>> + Send,
+        W: Fn(&etcd_client::Client) -> F + Send + Sync,
+    {
+        let begun = self.clock.now();
+        let mut failed: Vec<Option<Error>> = vec![None; self.endpoints.len()];
+        let mut tries = 0;
+        for round in 0_u32.. {
+            for _ in 0..self.endpoints.len() {
+                let left = patience.total.saturating_sub(self.clock.now().saturating_since(begun));
+                if left.is_zero() {
+                    return (tries, Err(self.unanswered(operation, failed)));
+                }
+                let index = self.preferred.load(Ordering::Relaxed) % self.endpoints.len();
+                let limit = left.min(patience.each);
+                tries += 1;
+                match self.endpoints[index].attempt(operation, limit, &work).await {
+                    Err(error) if may_differ(&error) => {
+                        self.leave(index);
+                        failed[index] = Some(error);
+                    }
+                    answered => return (tries, answered),
+                }
+            }
+            let spent = self.clock.now().saturating_since(begun);
+            if round + 1 >= patience.rounds && spent >= patience.until {
+                break;
+            }
+            let pause = PAUSE.saturating_mul(1 << round.min(4)).min(LONGEST_PAUSE);
+            tokio::time::sleep(pause.min(patience.total.saturating_sub(spent))).await;
+        }
+        (tries, Err(self.unanswered(operation, failed)))
+    }
+
+    /// The next call goes elsewhere, unless another has moved on already.
+    pub(crate) fn leave(&self, index: usize) {
+        let next = (index + 1) % self.endpoints.len();
+        let _ = self.preferred.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn unanswered(&self, operation: &'static str, failed: Vec<Option<Error>>) -> Error {
+        let failed: Vec<Error> = failed.into_iter().flatten().collect();
+        let first = failed.first().map_or(ErrorKind::Unavailable, Error::kind);
+        let kind = match first {
+            ErrorKind::Timeout => ErrorKind::Unavailable,
+            same if failed.iter().all(|error| error.kind() == same) => same,
+            _ => ErrorKind::Unavailable,
+        };
+        let tried: Vec<&str> = if failed.is_empty() {
+            self.endpoints.iter().map(Endpoint::address).collect()
+        } else {
+            failed.iter().map(Error::context).collect()
+        };
+        let context = format!("no endpoint served the call; tried {}", tried.join(", "));
+        let whole = error(kind, operation, context);
+        match failed.into_iter().next_back() {
+            Some(last) => whole.with_retry(last.retry()).with_source(last),
+            None => whole,
+        }
+    }
+
+    /// Runs a transaction.
+    pub(crate) async fn txn(
+        &self,
+        operation: &'static str,
+        patience: Patience,
+        txn: Txn,
+    ) -> Result<TxnResponse> {
+        self.counted_txn(operation, patience, txn).await.1
+    }
+
+    /// Runs a transaction and counts the tries.
+    pub(crate) async fn counted_txn(
+        &self,
+        operation: &'static str,
+        patience: Patience,
+        txn: Txn,
+    ) -> (u32, Result<TxnResponse>) {
+        let work = |channel: &etcd_client::Client| {
+            let (mut kv, txn) = (channel.kv_client(), txn.clone());
+            async move { kv.txn(txn).await }
+        };
+        self.counted(operation, patience, work).await
+    }
+
+    /// Reads keys.
+    pub(crate) async fn get(
+        &self,
+        operation: &'static str,
+        patience: Patience,
+        key: &[u8],
+        options: GetOptions,
+    ) -> Result<GetResponse> {
+        let work = |channel: &etcd_client::Client| {
+            let (mut kv, key, options) = (channel.kv_client(), key.to_vec(), options.clone());
+            async move { kv.get(key, Some(options)).await }
+        };
+        self.call(operation, patience, work).await
+    }
+
+    /// Ends every task, each of which withdraws what it holds, and then every connection.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.supervisor.close().await;
+        for endpoint in &self.endpoints {
+            endpoint.hang_up();
+        }
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        left.map_or(Ok(()), Err)
+    }
+
+    /// Notes how the closing client's last word to the store went.
+    pub(crate) fn parted(&self, outcome: &Result<()>) {
+        if let Err(error) = outcome {
+            self.left.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        }
+    }
+}
+
+/// Whether another endpoint, or this one a little later, may answer otherwise.
+fn may_differ(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Config | ErrorKind::Protocol
+    )
+}
+
+/// The answers to the reads of a transaction, in order.
+pub(crate) fn reads(answer: &TxnResponse) -> Vec<GetResponse> {
+    let read = |answer| match answer {
+        TxnOpResponse::Get(read) => Some(read),
+        _ => None,
+    };
+    answer.op_responses().into_iter().filter_map(read).collect()
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("namespace", &self.layout.namespace())
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}

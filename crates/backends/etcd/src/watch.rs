@@ -1,0 +1,254 @@
+//! Reading the instances of a service: a paged list at one revision, then a stream of changes from the next one on.
+//!
+//! The position is a revision: every change up to it is in the view. After a break the changes since the position are asked for by
+//! one read, which costs what has changed, and only a removal among them costs a whole list: etcd tells a removal to none but those
+//! who were listening. (Opening the stream at the position would bring the removals too, but does not say when all have come.)
+
+mod pages;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use etcd_client::{GetOptions, KeyValue, WatchResponse};
+use reception_core::{Error, ErrorKind, Patch, Result, Service, ServiceId, ServiceName, Snapshot};
+use reception_kit::{Break, Source, record};
+
+pub(crate) use pages::{names, pages};
+
+use crate::{
+    error::error,
+    layout::{end_of, id_of},
+    session::{Ended, Line, Range, Session, is_gone},
+};
+
+const OPERATION: &str = "watch";
+/// Above this many changes since the position a list is the cheaper answer.
+const MISSED: i64 = 1000;
+/// A message from this size on may be a piece of a revision: the server cuts messages at its request limit (1.5 MiB by default) and
+/// the library does not tell which are pieces.
+const PIECE: usize = 64 * 1024;
+
+/// The instances of one service.
+#[derive(Debug)]
+pub(crate) struct Instances {
+    session: Arc<Session>,
+    name: ServiceName,
+    prefix: String,
+    place: Place,
+    /// Ids whose records cannot be read (law L16).
+    unreadable: BTreeSet<ServiceId>,
+    line: Option<Line>,
+}
+
+/// How far the view goes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    revision: i64,
+    /// All keys there, ours or not: what a removal is noticed by.
+    keys: i64,
+    /// The store's term: an older one is another store.
+    term: u64,
+    /// The last message may have been a piece of a revision.
+    partial: bool,
+    /// Nothing can be missing: the list was just read.
+    fresh: bool,
+}
+
+/// What happened to each id in the end: a record, or its removal.
+type Changes = BTreeMap<ServiceId, Option<Service>>;
+
+/// Reads a record; `None` is a key of another layout.
+pub(crate) fn read(name: &ServiceName, prefix: &str, kv: &KeyValue) -> Option<(ServiceId, Result<Service>)> {
+    let id = id_of(prefix, kv.key())?;
+    let service = record::decode(name, &id, kv.value());
+    Some((id, service))
+}
+
+/// Reads all instances of a service, of any status.
+pub(crate) async fn list(session: &Session, name: &ServiceName) -> Result<Snapshot> {
+    let prefix = session.layout.instances(name);
+    let mut services = Vec::new();
+    let mut unreadable = 0;
+    let read_page = |kvs: Vec<KeyValue>| {
+        for kv in kvs {
+            match read(name, &prefix, &kv) {
+                Some((_, Ok(service))) => services.push(service),
+                Some((_, Err(_))) => unreadable += 1,
+                None => {}
+            }
+        }
+    };
+    let end = pages(session, "list", session.patient(), &prefix, read_page).await?;
+    Ok(Snapshot::new(name.clone(), revision(end.revision), services).with_unreadable(unreadable))
+}
+
+fn revision(revision: i64) -> u64 {
+    u64::try_from(revision).unwrap_or_default()
+}
+
+impl Instances {
+    pub(crate) fn new(session: &Arc<Session>, name: &ServiceName) -> Self {
+        Self {
+            session: Arc::clone(session),
+            name: name.clone(),
+            prefix: session.layout.instances(name),
+            place: Place::default(),
+            unreadable: BTreeSet::new(),
+            line: None,
+        }
+    }
+
+    fn gap(why: &str) -> Break {
+        Break::Gap(error(ErrorKind::Unavailable, OPERATION, why))
+    }
+
+    fn patch(&self, changes: Changes) -> Patch {
+        let (mut upserted, mut removed) = (Vec::new(), Vec::new());
+        for (id, service) in changes {
+            match service {
+                Some(service) => upserted.push(service),
+                None => removed.push(id),
+            }
+        }
+        Patch::new(revision(self.place.revision), upserted, removed).with_unreadable(self.unreadable.len())
+    }
+
+    fn upsert(&mut self, kv: &KeyValue, changes: &mut Changes) {
+        match read(&self.name, &self.prefix, kv) {
+            Some((id, Ok(service))) => {
+                self.unreadable.remove(&id);
+                changes.insert(id, Some(service));
+            }
+            Some((id, Err(_))) => {
+                self.take_out(&id, changes);
+                self.unreadable.insert(id);
+            }
+            None => {}
+        }
+    }
+
+    fn take_out(&mut self, id: &ServiceId, changes: &mut Changes) {
+        // What could not be read was not in the view.
+        if !self.unreadable.remove(id) {
+            changes.insert(id.clone(), None);
+        }
+    }
+
+    /// What has changed since the position, by one read. The number of keys shows whether one is gone.
+    async fn missed(&mut self) -> Result<Patch, Break> {
+        let since = self.place.revision;
+        let options = GetOptions::new()
+            .with_range(end_of(&self.prefix))
+            .with_min_mod_revision(since + 1)
+            .with_limit(MISSED);
+        let read = self.session.get(OPERATION, self.session.brief(), self.prefix.as_bytes(), options);
+        let answer = read.await.map_err(|error| match error.kind() {
+            ErrorKind::TooLarge => Break::Gap(error),
+            _ => Break::Failed(error),
+        })?;
+        let header = answer.header().ok_or_else(|| Self::gap("an answer without a header"))?;
+        if header.revision() < since || header.raft_term() < self.place.term {
+            return Err(Self::gap("the store is another one, or an older state of itself"));
+        }
+        let created = answer.kvs().iter().filter(|kv| kv.create_revision() > since).count();
+        let kept = self.place.keys.saturating_add(i64::try_from(created).unwrap_or(i64::MAX));
+        if answer.more() || kept != answer.count() {
+            return Err(Self::gap("keys were removed meanwhile"));
+        }
+        self.place =
+            Place { revision: header.revision(), keys: kept, term: header.raft_term(), ..Place::default() };
+        let mut changes = Changes::new();
+        for kv in answer.kvs() {
+            self.upsert(kv, &mut changes);
+        }
+        Ok(self.patch(changes))
+    }
+
+    fn take(&mut self, answer: &WatchResponse) -> Patch {
+        let mut changes = Changes::new();
+        let mut size = 0;
+        for event in answer.events() {
+            let Some(kv) = event.kv() else { continue };
+            size += kv.key().len() + kv.value().len();
+            self.place.revision = self.place.revision.max(kv.mod_revision());
+            if is_gone(event) {
+                self.place.keys -= 1;
+                if let Some(id) = id_of(&self.prefix, kv.key()) {
+                    self.take_out(&id, &mut changes);
+                }
+            } else {
+                self.place.keys += i64::from(kv.version() == 1);
+                self.upsert(kv, &mut changes);
+            }
+        }
+        self.place.partial = size >= PIECE;
+        if let Some(header) = answer.header() {
+            self.place.term = self.place.term.max(header.raft_term());
+            // Without events it says that everything up to here was told. A piece may still be on its way behind events.
+            if answer.events().is_empty() && !answer.created() && answer.watch_id() > 0 {
+                self.place.revision = self.place.revision.max(header.revision());
+            }
+        }
+        self.patch(changes)
+    }
+}
+
+impl Source for Instances {
+    type View = Snapshot;
+
+    async fn list(&mut self) -> Result<Snapshot> {
+        self.line = None;
+        self.unreadable.clear();
+        let mut services = Vec::new();
+        let (name, prefix, unreadable) = (&self.name, self.prefix.as_str(), &mut self.unreadable);
+        let read_page = |kvs: Vec<KeyValue>| {
+            for kv in kvs {
+                match read(name, prefix, &kv) {
+                    Some((_, Ok(service))) => services.push(service),
+                    Some((id, Err(_))) => drop(unreadable.insert(id)),
+                    None => {}
+                }
+            }
+        };
+        let end = pages(&self.session, OPERATION, self.session.brief(), prefix, read_page).await?;
+        self.place =
+            Place { revision: end.revision, keys: end.keys, term: end.term, partial: false, fresh: true };
+        Ok(Snapshot::new(self.name.clone(), revision(end.revision), services)
+            .with_unreadable(self.unreadable.len()))
+    }
+
+    async fn resume(&mut self) -> Result<Patch, Break> {
+        self.line = None;
+        if self.place.partial {
+            return Err(Self::gap("the stream broke inside a revision"));
+        }
+        let missed = if self.place.fresh { self.patch(Changes::new()) } else { self.missed().await? };
+        let range = Range {
+            watch: 1,
+            key: self.prefix.clone().into_bytes(),
+            end: Some(end_of(&self.prefix)),
+            from: self.place.revision + 1,
+        };
+        let line = self.session.open(OPERATION, self.session.brief(), &range).await.map_err(failed)?;
+        self.place.fresh = false;
+        self.line = Some(line);
+        Ok(missed)
+    }
+
+    async fn next(&mut self) -> Result<Patch, Break> {
+        let Some(line) = &mut self.line else {
+            return Err(Break::Failed(error(ErrorKind::Unavailable, OPERATION, "no stream is open")));
+        };
+        match line.answers.next(OPERATION).await {
+            Ok(answer) => Ok(self.take(&answer)),
+            Err(Ended::Compacted { error, .. }) => Err(Break::Gap(error)),
+            Err(Ended::Canceled { error, .. } | Ended::Failed(error)) => Err(Break::Failed(error)),
+        }
+    }
+}
+
+fn failed(error: Error) -> Break {
+    Break::Failed(error)
+}

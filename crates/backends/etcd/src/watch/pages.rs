@@ -1,0 +1,111 @@
+//! Reading many keys: in pages, all at the revision of the first one.
+
+use etcd_client::{GetOptions, GetResponse, KeyValue};
+use reception_core::{ErrorKind, Result, ServiceName};
+use std::collections::BTreeSet;
+
+use crate::{
+    error::error,
+    layout::{end_of, name_of},
+    session::{Patience, Session},
+};
+
+/// Keys of a page: at 64 KiB a record this is too much for one message, and the page is then made smaller.
+const PAGE: i64 = 1000;
+/// How often a list starts over because its revision was compacted under it.
+const STARTS: u32 = 3;
+
+/// Where a list ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// The revision of every page.
+    pub(crate) revision: i64,
+    pub(crate) keys: i64,
+    pub(crate) term: u64,
+}
+
+/// Reads all keys under a prefix at one revision.
+pub(crate) async fn pages(
+    session: &Session,
+    operation: &'static str,
+    patience: Patience,
+    prefix: &str,
+    mut page: impl FnMut(Vec<KeyValue>) + Send,
+) -> Result<End> {
+    for _ in 0..STARTS {
+        // Pages are kept until all are there: those of a revision that is compacted meanwhile are worth nothing.
+        let mut read = Vec::new();
+        match walk(session, operation, patience, prefix, &mut read).await {
+            Ok(end) => {
+                read.into_iter().for_each(&mut page);
+                return Ok(end);
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(error(ErrorKind::Unavailable, operation, "the store compacts faster than it can be read"))
+}
+
+async fn walk(
+    session: &Session,
+    operation: &'static str,
+    patience: Patience,
+    prefix: &str,
+    read: &mut Vec<Vec<KeyValue>>,
+) -> Result<End> {
+    let mut from = prefix.as_bytes().to_vec();
+    let mut end: Option<End> = None;
+    let mut size = PAGE;
+    loop {
+        let options = GetOptions::new().with_range(end_of(prefix)).with_limit(size);
+        let options = match &end {
+            Some(end) => options.with_revision(end.revision),
+            None => options,
+        };
+        let mut answer = match session.get(operation, patience, &from, options).await {
+            Err(error) if error.kind() == ErrorKind::TooLarge && size > 1 => {
+                size = (size / 8).max(1);
+                continue;
+            }
+            answer => answer?,
+        };
+        let more = answer.more();
+        let reached = *end.get_or_insert(first_page(operation, &answer)?);
+        let kvs = answer.take_kvs();
+        let last = kvs.last().map(|kv| kv.key().to_vec());
+        read.push(kvs);
+        match last {
+            Some(mut last) if more => {
+                last.push(0);
+                from = last;
+            }
+            _ => return Ok(reached),
+        }
+    }
+}
+
+fn first_page(operation: &'static str, answer: &GetResponse) -> Result<End> {
+    let header = answer.header();
+    let header = header.ok_or_else(|| error(ErrorKind::Protocol, operation, "an answer without a header"))?;
+    Ok(End { revision: header.revision(), keys: answer.count(), term: header.raft_term() })
+}
+
+/// The names of all services: keys alone, and past the rest of a service once its name is known.
+pub(crate) async fn names(session: &Session) -> Result<BTreeSet<ServiceName>> {
+    const OPERATION: &str = "names";
+    let services = session.layout.services();
+    let mut from = services.clone().into_bytes();
+    let mut found = BTreeSet::new();
+    loop {
+        let options = GetOptions::new().with_range(end_of(&services)).with_limit(PAGE).with_keys_only();
+        let answer = session.get(OPERATION, session.patient(), &from, options).await?;
+        let told = answer.kvs().iter().filter_map(|kv| name_of(&services, kv.key()));
+        found.extend(told.filter_map(|name| ServiceName::foreign(name).ok()));
+        let Some(last) = answer.kvs().last().filter(|_| answer.more()) else { return Ok(found) };
+        from = match name_of(&services, last.key()) {
+            Some(name) => end_of(&format!("{services}{name}/")),
+            None => [last.key(), &[0]].concat(),
+        };
+    }
+}
