@@ -15,7 +15,7 @@ pub fn encode(service: &Service) -> Result<Vec<u8>> {
     write(service, Owner::Key, &[])
 }
 
-/// The bytes of an instance in place of `previous`, whose unknown fields stay.
+/// The bytes of an instance in place of `previous`, its owner's own record, whose unknown fields stay.
 ///
 /// Nothing is kept from bytes that [`decode`](super::decode) would not take apart, a newer version among them, nor when the record would
 /// grow over 64 KiB with what is kept: a live instance comes first.
