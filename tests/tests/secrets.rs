@@ -1,0 +1,110 @@
+//! No secret is printed: a canary as password, every error path, and everything that any dependency logs at TRACE.
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reception::{Client, ClientExt as _, DialUrl, Secret, Service};
+use reception_lab::{Etcd, free_port};
+use reception_tests::dial;
+use tokio::time::timeout;
+
+const CANARY: &str = "canary-7f3a9";
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Exercises a client and gives back everything that it would show a person.
+async fn shown(url: &str) -> String {
+    let mut shown = String::new();
+    let client = match reception::dial(url).await {
+        Ok(client) => reception::observe::observe(client),
+        Err(error) => return format!("{error} {error:?}"),
+    };
+    let api = "api".parse().expect("a name");
+    let service = Service::builder("api", "10.0.0.7", 80).id("i").build().expect("valid");
+    shown += &format!("{client:?}");
+    shown += &format!("{:?}", client.probe().await);
+    shown += &format!("{:?}", client.list(&api).await);
+    let registration = client.register(service.clone()).await;
+    shown += &format!("{registration:?}");
+    let watcher = client.watch(&api).await;
+    shown += &format!("{watcher:?}");
+    if let Ok(elector) = client.elector(&"e".parse().expect("a name")).await {
+        let elected = timeout(Duration::from_secs(2), elector.elect(service)).await;
+        shown += &format!("{elector:?} {elected:?} {:?}", elector.leader().await);
+    }
+    shown + &format!("{:?}", timeout(Duration::from_secs(10), client.close()).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .init();
+
+    let server = Etcd::start().await.expect("a server");
+    let ctl = server.ctl().expect("etcdctl");
+    let root = format!("root:{CANARY}");
+    for command in
+        [&["user", "add", root.as_str()][..], &["user", "grant-role", "root", "root"], &["auth", "enable"]]
+    {
+        let _ = ctl.run(command).await;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    std::fs::write(&file, format!("{CANARY}\n")).expect("written");
+    let (at, file, closed) = (server.endpoint(), file.display(), free_port().expect("a port"));
+    let mut texts = Vec::new();
+    for url in [
+        format!("etcd://root:{CANARY}@{at}/x?timeout=2s"),
+        format!("etcd://root:wrong-{CANARY}@{at}/x?timeout=2s"),
+        format!("etcd://{at}/x?timeout=2s&user=root&password_file={file}"),
+        format!("etcd://root:{CANARY}@{}/x?timeout=1s", closed.address()),
+        format!("etcd://root:{CANARY}@{at}/x?ttl={CANARY}"),
+        format!("etcd://root:{CANARY}@{at}/x?{CANARY}=1"),
+        format!("etcd://root:{CANARY}/x@{at}"),
+        format!("etcd://me:{CANARY}:{CANARY}@{at}/x?ca={file}"),
+        format!("memory://root:{CANARY}@name"),
+    ] {
+        // A value that has a public kind may be repeated, so the canary must not stand there.
+        if !url.contains(&format!("ttl={CANARY}")) {
+            texts.push((url.replace(CANARY, "CANARY"), shown(&url).await));
+        }
+        if let Ok(parsed) = url.parse::<DialUrl>() {
+            texts.push(("the URL itself".to_owned(), format!("{parsed} {parsed:?}")));
+        }
+    }
+    texts.push(("a secret".to_owned(), format!("{} {0:?}", Secret::new(CANARY))));
+    for (what, text) in &texts {
+        assert!(!text.contains(CANARY), "{what} shows the secret: {text}");
+    }
+    let text = log.text();
+    assert!(text.len() > 10_000, "the log holds what the dependencies say, {} bytes", text.len());
+    let leak = text.lines().find(|line| line.contains(CANARY));
+    assert!(leak.is_none(), "a log line shows the secret: {leak:?}");
+}
