@@ -6,7 +6,7 @@ use std::{process::Command, time::Duration};
 
 use crate::{
     Result, protoc,
-    run::{bounded, minutes},
+    run::{bounded, minutes, spelled},
     workspace::{Member, Workspace, cargo},
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn each_feature(workspace: &Workspace) -> Result<()> {
     for arguments in combinations(&workspace.members) {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut command = clippy(workspace, &arguments);
+        println!("$ {}", spelled(&command));
         bounded(protoc::provide(&mut command)?, LIMIT)?;
     }
     Ok(())
@@ -52,14 +53,16 @@ fn clippy(workspace: &Workspace, arguments: &[&str]) -> Command {
     command
 }
 
-/// The arguments that pick one member and one of its features, or none of them.
+/// The arguments that pick one library and one of its features, or none of them.
+///
+/// Examples and tests are no libraries: of them the default and the full set are all that anybody builds.
 fn combinations(members: &[Member]) -> Vec<Vec<String>> {
     let mut combinations = Vec::new();
-    for member in members.iter().filter(|member| !member.features.is_empty()) {
-        let targets: &[&str] = if member.examples.is_empty() { &[] } else { &["--examples"] };
+    let library = |member: &&Member| member.folder.starts_with("crates/") && !member.features.is_empty();
+    for member in members.iter().filter(library) {
         let mut pick = |feature: &[&str]| {
             let member = ["--package", &member.name, "--no-default-features"];
-            combinations.push([&member, feature, targets].concat().into_iter().map(str::to_owned).collect());
+            combinations.push([&member, feature].concat().into_iter().map(str::to_owned).collect());
         };
         pick(&[]);
         for feature in member.features.keys().filter(|feature| *feature != "default") {
@@ -75,23 +78,21 @@ mod tests {
 
     #[test]
     fn every_feature_is_picked_alone_and_none_too() {
-        let member = |name: &str, features: &[&str], examples: &[&str]| Member {
-            name: name.to_owned(),
+        let member = |folder: &str, features: &[&str]| Member {
+            name: folder.replace('/', "-"),
+            folder: folder.to_owned(),
             features: features.iter().map(|name| ((*name).to_owned(), Vec::new())).collect(),
-            examples: examples.iter().map(|name| (*name).to_owned()).collect(),
             ..Member::default()
         };
         let members =
-            [member("a", &["default", "x", "y"], &[]), member("b", &[], &[]), member("c", &["z"], &["tour"])];
+            [member("crates/a", &["default", "x", "y"]), member("crates/b", &[]), member("examples", &["z"])];
         let lines: Vec<String> = combinations(&members).iter().map(|words| words.join(" ")).collect();
         assert_eq!(
             lines,
             [
-                "--package a --no-default-features",
-                "--package a --no-default-features --features x",
-                "--package a --no-default-features --features y",
-                "--package c --no-default-features --examples",
-                "--package c --no-default-features --features z --examples",
+                "--package crates-a --no-default-features",
+                "--package crates-a --no-default-features --features x",
+                "--package crates-a --no-default-features --features y",
             ]
         );
     }
