@@ -27,7 +27,7 @@ use self::{ending::Ending, writing::Writing};
 use crate::{
     backoff::Backoff,
     deadline::timed_out,
-    register::{Attempt, News},
+    slot::{Attempt, News},
     supervise::closed,
 };
 

@@ -8,16 +8,17 @@
 //! | file | owns |
 //! |---|---|
 //! | `supervise` | tasks: the only place that spawns |
-//! | `keeper`, `register` | one registration: the machine, and the task around it |
+//! | `slot`, `keeper`, `register` | one registration: the machine, and the task around it |
 //! | `follow`, `feed` | one upstream watch: the machine, and the task around it |
 //! | `mailbox`, `room`, `hub`, `watcher` | fan-out to any number of readers, bounded by the size of the set |
-//! | `elect`, `contest` | one candidacy: waiting, leading until the deadline, releasing |
+//! | `claim`, `elect`, `contest` | one candidacy: waiting, leading until the deadline, releasing |
 //! | `backoff`, `deadline` | when to try again, when to stop waiting |
 //! | `signal` | every event and metric of the kit |
 //!
 //! This crate is exempt from semver: depend on an exact version.
 
 mod backoff;
+mod claim;
 mod contest;
 mod deadline;
 mod elect;
@@ -30,6 +31,7 @@ pub mod record;
 mod register;
 mod room;
 pub mod signal;
+mod slot;
 mod supervise;
 #[cfg(test)]
 mod testing;
@@ -39,13 +41,15 @@ mod view;
 mod watcher;
 
 pub use backoff::Backoff;
+pub use claim::{Claim, Pulse, Standing, Won};
 pub use contest::{Contest, Entry};
 pub use deadline::{sleep_until, within};
-pub use elect::{Claim, Pulse, Standing, Won, elect};
+pub use elect::elect;
 pub use feed::{Break, Source};
 pub use hub::{Feed, Hub};
 pub use mailbox::Event;
-pub use register::{Attempt, Keeping, News, Slot, register};
+pub use register::register;
+pub use slot::{Attempt, Keeping, News, Slot};
 pub use supervise::{Lifeline, Supervisor};
 pub use tokio_util::sync::CancellationToken;
 pub use view::{Holder, View};

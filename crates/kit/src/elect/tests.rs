@@ -3,11 +3,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
-use reception_core::Tenure;
+use reception_core::{Clock, FencingToken, Tenure};
 use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::{
+    backoff::Backoff,
     contest::Contest,
     testing::{DropAt, clock, drop_at, error, eventually, seconds, service},
 };

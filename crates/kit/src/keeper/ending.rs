@@ -74,6 +74,7 @@ impl Keeper {
     pub(super) fn withdraw_after_write(&mut self, now: Moment) {
         if let Some(ending) = &mut self.ending {
             ending.stop_at = ending.stop_at.max(now.saturating_add(self.terms.timeout / 2));
+            ending.answer_by = ending.answer_by.max(now.saturating_add(self.terms.timeout / 4));
         }
         self.withdraw(now);
     }

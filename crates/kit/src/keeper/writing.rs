@@ -5,7 +5,7 @@ use std::{mem, time::Duration};
 use reception_core::{Error, ErrorKind, Moment, OnConflict, RegistrationState, Result, Service};
 
 use super::{Action, Keeper, Phase};
-use crate::{backoff::CALM, register::Attempt, supervise::closed};
+use crate::{backoff::CALM, slot::Attempt, supervise::closed};
 
 /// `register` waits for an owner that is dying: its user should not wait much longer than that.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(1);

@@ -1,13 +1,19 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use reception_core::{ErrorKind, RegistrationState};
+use reception_core::{Clock, ErrorKind, RegistrationState};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::testing::{DropAt, clock, drop_at, error, eventually, seconds, service};
+use crate::{
+    backoff::Backoff,
+    testing::{DropAt, clock, drop_at, error, eventually, seconds, service},
+};
 
 /// A store with room for one record.
 #[derive(Default)]
