@@ -15,11 +15,12 @@ use crate::{
     error::{NAME, error},
     options::Options,
     register::{Place, Wanted},
-    session::{Endpoint, Session, User},
+    session::{Endpoint, Recipe, Session, User},
     watch::{Instances, list, names},
 };
 
-/// HTTP/2 pings find a connection that is dead but open. The server refuses them closer than 5 s apart.
+/// HTTP/2 pings find a connection that is dead but open. The server refuses them closer than 5 s apart, and all of them while no
+/// stream is open: then a call that is not answered in time leaves the connection.
 const PING: Duration = Duration::from_secs(6);
 const PONG: Duration = Duration::from_secs(3);
 /// What the server adds to a lease: it looks every half second, then commits; the rest is for a slow machine.
@@ -73,7 +74,7 @@ pub(crate) async fn dial_url(url: DialUrl) -> Result<Arc<dyn Client>> {
 /// One channel per endpoint. Nothing is sent yet: a channel connects when it is used.
 async fn connect(options: &Options, user: Option<User>) -> Result<Vec<Endpoint>> {
     if let Some(client) = &options.client {
-        return Ok(vec![Endpoint::new("the given client", client.clone(), None)]);
+        return Ok(vec![Endpoint::given(client.clone())]);
     }
     let how = ConnectOptions::new()
         .with_keep_alive(PING, PONG)
@@ -84,12 +85,11 @@ async fn connect(options: &Options, user: Option<User>) -> Result<Vec<Endpoint>>
     let scheme = if options.tls { "https" } else { "http" };
     let mut endpoints = Vec::new();
     for (at, address) in options.addresses().into_iter().enumerate() {
-        let channel =
-            etcd_client::Client::connect([format!("{scheme}://{address}")], Some(how.clone())).await;
+        let recipe = Recipe { url: format!("{scheme}://{address}"), options: how.clone() };
         // The library's error may print what it was given, and that holds a key.
         let wrong =
             |_| error(ErrorKind::Config, "dial", format!("host {} or the TLS files cannot be used", at + 1));
-        endpoints.push(Endpoint::new(address, channel.map_err(wrong)?, user.clone()));
+        endpoints.push(Endpoint::dial(address, recipe, user.clone()).await.map_err(wrong)?);
     }
     Ok(endpoints)
 }

@@ -22,7 +22,7 @@ use etcd_client::{GetOptions, GetResponse, Txn, TxnOpResponse, TxnResponse};
 use reception_core::{Clock, Error, ErrorKind, Result};
 use reception_kit::Supervisor;
 
-pub(crate) use endpoint::{Endpoint, User};
+pub(crate) use endpoint::{Endpoint, Recipe, User};
 pub(crate) use lease::{Beat, Granted, fresh_lease, keep};
 pub(crate) use line::{Ended, Line, Range, is_gone};
 pub(crate) use lookout::{Eye, Lookout, Seen};
@@ -43,7 +43,7 @@ pub(crate) struct Session {
     pub(crate) ttl: Duration,
     pub(crate) shards: Shards,
     pub(crate) lookout: Lookout,
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<Arc<Endpoint>>,
     /// Where the next call goes first.
     preferred: AtomicUsize,
     /// The time to live that the server granted last, in milliseconds; zero before the first grant.
@@ -73,6 +73,7 @@ impl Session {
         (timeout, ttl): (Duration, Duration),
         endpoints: Vec<Endpoint>,
     ) -> Arc<Self> {
+        let endpoints = endpoints.into_iter().map(Arc::new).collect();
         Arc::new(Self {
             layout,
             supervisor,
@@ -88,19 +89,19 @@ impl Session {
         })
     }
 
-    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+    pub(crate) fn endpoints(&self) -> &[Arc<Endpoint>] {
         &self.endpoints
     }
 
     /// Somebody waits for the answer: an election among the servers (1 to 2 s) is sat out.
     pub(crate) fn patient(&self) -> Patience {
-        let total = self.timeout;
+        let total = self.total();
         Patience { total, each: self.share(total), rounds: 2, until: total / 2 }
     }
 
     /// Somebody comes back by itself: every endpoint twice, since a connection that broke unseen costs the first try.
     pub(crate) fn brief(&self) -> Patience {
-        let total = self.timeout;
+        let total = self.total();
         Patience { total, each: self.share(total), rounds: 2, until: Duration::ZERO }
     }
 
@@ -108,6 +109,11 @@ impl Session {
     pub(crate) fn renewal(&self, ttl: Duration) -> Patience {
         let each = (ttl / 4).min(self.timeout);
         Patience { total: ttl / 2, each, rounds: 1, until: Duration::ZERO }
+    }
+
+    /// A little less than the timeout, so that the answer tells who was asked before anybody else cuts the call.
+    fn total(&self) -> Duration {
+        self.timeout * 9 / 10
     }
 
     fn share(&self, total: Duration) -> Duration {
@@ -155,7 +161,7 @@ impl Session {
                 tries += 1;
                 match self.endpoints[index].attempt(operation, limit, &work).await {
                     Err(error) if may_differ(&error) => {
-                        self.leave(index);
+                        self.leave(index, &error);
                         failed[index] = Some(error);
                     }
                     answered => return (tries, answered),
@@ -172,9 +178,14 @@ impl Session {
     }
 
     /// The next call goes elsewhere, unless another has moved on already.
-    pub(crate) fn leave(&self, index: usize) {
+    fn leave(&self, index: usize, error: &Error) {
         let next = (index + 1) % self.endpoints.len();
+        // Lost to another call that has moved on: the better answer stays.
         let _ = self.preferred.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+        if error.kind() == ErrorKind::Timeout {
+            let endpoint = Arc::clone(&self.endpoints[index]);
+            self.supervisor.spawn("reconnect", async move { endpoint.reconnect().await });
+        }
     }
 
     fn unanswered(&self, operation: &'static str, failed: Vec<Option<Error>>) -> Error {
@@ -186,7 +197,7 @@ impl Session {
             _ => ErrorKind::Unavailable,
         };
         let tried: Vec<&str> = if failed.is_empty() {
-            self.endpoints.iter().map(Endpoint::address).collect()
+            self.endpoints.iter().map(|endpoint| endpoint.address()).collect()
         } else {
             failed.iter().map(Error::context).collect()
         };

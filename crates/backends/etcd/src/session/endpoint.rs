@@ -3,12 +3,13 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use etcd_client::ConnectOptions;
 use reception_core::{Error, ErrorKind, Result, Secret};
 
 use crate::error::{self, Meaning};
@@ -25,37 +26,94 @@ type Native<T> = Result<T, etcd_client::Error>;
 /// One endpoint. Its channel connects by itself when it is used and again when it broke.
 pub(crate) struct Endpoint {
     address: String,
-    /// Taken out when the client closes, so that the connection ends with it.
-    channel: Mutex<Option<Arc<etcd_client::Client>>>,
     user: Option<User>,
+    /// How to make the channel again; an existing client is not made again.
+    recipe: Option<Recipe>,
+    /// Taken out when the client closes, so that the connection ends with it.
+    channel: Mutex<Option<Arc<Channel>>>,
+}
+
+/// What a channel is made of.
+pub(crate) struct Recipe {
+    pub(crate) url: String,
+    pub(crate) options: ConnectOptions,
+}
+
+/// A connection and the token that was fetched on it.
+struct Channel {
+    client: etcd_client::Client,
     /// How often a token was fetched.
     logins: AtomicU64,
     /// One call fetches a token, the others wait for it.
     turn: tokio::sync::Mutex<()>,
 }
 
-impl Endpoint {
-    pub(crate) fn new(address: impl Into<String>, channel: etcd_client::Client, user: Option<User>) -> Self {
-        Self {
-            address: address.into(),
-            channel: Mutex::new(Some(Arc::new(channel))),
-            user,
-            logins: AtomicU64::new(0),
-            turn: tokio::sync::Mutex::new(()),
+impl Channel {
+    fn new(client: etcd_client::Client) -> Arc<Self> {
+        Arc::new(Self { client, logins: AtomicU64::new(0), turn: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Fetches a token, unless another call has done so since `seen`.
+    async fn login(&self, user: Option<&User>, seen: u64) -> Native<()> {
+        let _turn = self.turn.lock().await;
+        if self.logins.load(Ordering::Acquire) > seen {
+            return Ok(());
         }
+        let fetched = match user {
+            Some(user) => {
+                let mut client = self.client.clone();
+                client.update_user(Some((user.name.clone(), user.password.expose().to_owned()))).await
+            }
+            None => self.client.refresh_token().await,
+        };
+        match fetched {
+            Err(refused) if error::meaning(&refused) != Meaning::AuthOff => return Err(refused),
+            _ => self.logins.fetch_add(1, Ordering::AcqRel),
+        };
+        Ok(())
+    }
+}
+
+impl Recipe {
+    async fn make(&self) -> Native<etcd_client::Client> {
+        etcd_client::Client::connect([&self.url], Some(self.options.clone())).await
+    }
+}
+
+impl Endpoint {
+    /// An endpoint that is dialled. Nothing is sent yet.
+    pub(crate) async fn dial(address: String, recipe: Recipe, user: Option<User>) -> Native<Self> {
+        let channel = Channel::new(recipe.make().await?);
+        Ok(Self { address, user, recipe: Some(recipe), channel: Mutex::new(Some(channel)) })
+    }
+
+    /// A client that exists, with its own endpoints and user.
+    pub(crate) fn given(client: etcd_client::Client) -> Self {
+        let channel = Mutex::new(Some(Channel::new(client)));
+        Self { address: "the given client".to_owned(), user: None, recipe: None, channel }
     }
 
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    pub(crate) fn hang_up(&self) {
-        drop(self.channel.lock().unwrap_or_else(PoisonError::into_inner).take());
+    fn place(&self) -> MutexGuard<'_, Option<Arc<Channel>>> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn channel(&self, operation: &'static str) -> Result<Arc<etcd_client::Client>> {
-        let channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        channel.ok_or_else(|| error::error(ErrorKind::Closed, operation, "the client is closed"))
+    pub(crate) fn hang_up(&self) {
+        drop(self.place().take());
+    }
+
+    /// Leaves a connection that did not answer in time: without an open stream nothing else would find out that it is dead. What
+    /// still runs on it goes on.
+    pub(crate) async fn reconnect(&self) {
+        let Some(recipe) = &self.recipe else { return };
+        let Ok(client) = recipe.make().await else { return };
+        let mut place = self.place();
+        if place.is_some() {
+            *place = Some(Channel::new(client));
+        }
     }
 
     /// Tries once, within `limit`. A stale token is replaced and the try made again, also when a watch was refused for it: the
@@ -71,16 +129,18 @@ impl Endpoint {
         F: Future<Output = Native<T>> + Send,
         W: Fn(&etcd_client::Client) -> F + Send + Sync,
     {
-        let channel = self.channel(operation)?;
+        let closed = || error::error(ErrorKind::Closed, operation, "the client is closed");
+        let channel = self.place().clone().ok_or_else(closed)?;
+        let user = self.user.as_ref();
         let trying = async {
-            if self.user.is_some() && self.logins.load(Ordering::Acquire) == 0 {
-                self.login(&channel, 0).await?;
+            if user.is_some() && channel.logins.load(Ordering::Acquire) == 0 {
+                channel.login(user, 0).await?;
             }
-            let seen = self.logins.load(Ordering::Acquire);
-            match work(&channel).await {
+            let seen = channel.logins.load(Ordering::Acquire);
+            match work(&channel.client).await {
                 Err(stale) if error::meaning(&stale) == Meaning::StaleToken => {
-                    self.login(&channel, seen).await?;
-                    work(&channel).await
+                    channel.login(user, seen).await?;
+                    work(&channel.client).await
                 }
                 answered => answered,
             }
@@ -94,26 +154,6 @@ impl Endpoint {
     fn overdue(&self, operation: &'static str, limit: Duration) -> Error {
         let context = format!("{}: no answer within {limit:?}", self.address);
         error::error(ErrorKind::Timeout, operation, context)
-    }
-
-    /// Fetches a token, unless another call has done so since `seen`.
-    async fn login(&self, channel: &etcd_client::Client, seen: u64) -> Native<()> {
-        let _turn = self.turn.lock().await;
-        if self.logins.load(Ordering::Acquire) > seen {
-            return Ok(());
-        }
-        let fetched = match &self.user {
-            Some(user) => {
-                let mut channel = channel.clone();
-                channel.update_user(Some((user.name.clone(), user.password.expose().to_owned()))).await
-            }
-            None => channel.refresh_token().await,
-        };
-        match fetched {
-            Err(refused) if error::meaning(&refused) != Meaning::AuthOff => return Err(refused),
-            _ => self.logins.fetch_add(1, Ordering::AcqRel),
-        };
-        Ok(())
     }
 }
 

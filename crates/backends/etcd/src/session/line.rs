@@ -23,8 +23,8 @@ pub(crate) struct Range {
 pub(crate) enum Ended {
     /// The server looks at this range no longer.
     Canceled { watch: i64, error: Error },
-    /// The history that this watch needs is gone.
-    Compacted { watch: i64, error: Error },
+    /// The history that this watch needs is gone; it begins at `first` now.
+    Compacted { watch: i64, first: i64, error: Error },
     /// The stream is broken; open another one.
     Failed(Error),
 }
@@ -109,7 +109,7 @@ impl Answers {
         if error::of_reason(&reason) == Meaning::Compacted {
             let error =
                 error(ErrorKind::Unavailable, operation, "the history since the last change was compacted");
-            return Err(Ended::Compacted { watch, error });
+            return Err(Ended::Compacted { watch, first: answer.compact_revision(), error });
         }
         let error = error::native(operation, "watch", etcd_client::Error::WatchError(reason));
         Err(Ended::Canceled { watch, error })

@@ -153,14 +153,11 @@ impl Lookout {
         }
     }
 
-    /// The key's history is gone: look from now on, and let the owner compare.
-    fn restart(&self, watch: i64, error: &Error) {
-        let mut table = self.table();
-        for (number, key) in &mut table.keys {
-            if *number == watch || watch <= 0 {
-                key.from = 0;
-                key.seen.send_replace(Some(Seen::Unsure(error.clone())));
-            }
+    /// The key's history is gone: look from where there is some, and let the owner compare.
+    fn restart(&self, watch: i64, first: i64, error: &Error) {
+        if let Some(key) = self.table().keys.get_mut(&watch) {
+            key.from = first;
+            key.seen.send_replace(Some(Seen::Unsure(error.clone())));
         }
     }
 }
@@ -225,8 +222,8 @@ async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Erro
         match outcome {
             Ok(()) => {}
             Err(Ended::Canceled { watch, .. }) if !session.lookout.wants(watch) => {}
-            Err(Ended::Compacted { watch, error }) => {
-                session.lookout.restart(watch, &error);
+            Err(Ended::Compacted { watch, first, error }) => {
+                session.lookout.restart(watch, first, &error);
                 return error;
             }
             Err(Ended::Canceled { error, .. } | Ended::Failed(error)) => return error,
