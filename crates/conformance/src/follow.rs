@@ -264,6 +264,19 @@ impl Observer {
         self.until(limit, "the observation is stale", |observer| observer.stale).await
     }
 
+    /// Looks on for a span in which nothing but Stale may come.
+    pub(crate) async fn stays_stale(&mut self, span: Duration) -> Result {
+        let end = Instant::now() + span;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match tokio::time::timeout(left, self.stream.next()).await {
+                Err(_) => return Ok(()),
+                Ok(Some(Ok(Observation::Stale(_)))) => {}
+                Ok(other) => fail!("{other:?} while the store cannot be reached"),
+            }
+        }
+    }
+
     /// Takes all items up to the end and checks how it ends (law L5).
     pub(crate) async fn ends(self, limit: Duration) -> Result {
         ends(self.stream, limit, &[ErrorKind::Closed, ErrorKind::NoRuntime]).await

@@ -132,6 +132,7 @@ pub(crate) async fn an_observation_keeps_its_leader_through_a_cut(scene: &Scene)
     observer.sees(SOON, "first").await?;
     scene.cut().await?;
     observer.goes_stale(SOON).await?;
+    observer.stays_stale(WHILE).await?;
     let (_next, next) = contender(scene).await?;
     drop(leadership);
     let successor = crate::play::win_within(&*next, "second", scene.patience()).await?;

@@ -96,17 +96,22 @@ pub(crate) async fn a_cut_shorter_than_the_lease_costs_nothing(scene: &Scene) ->
     let registration = register(&owner, &instance("one")?).await?;
     let leadership = win(&*elector, "first").await?;
     let (span, lease) = (short_fault(&owner).await?, lease(&owner).await?);
-    scene.cut().await?;
-    let reader = scene.dial().await?;
-    let mut follower = Follower::of(&reader).await?;
     let mut flaps = Flaps::NONE;
-    let mut look = |change: &Change| {
-        flaps.see(change, "one");
-        Ok(())
-    };
-    follower.during(span, &mut look).await?;
-    scene.heal().await?;
-    follower.during(lease * 3 / 2, &mut look).await?;
+    // Several, so that at least one of them meets a renewal.
+    for _ in 0..3 {
+        scene.cut().await?;
+        let reader = scene.dial().await?;
+        let mut follower = Follower::of(&reader).await?;
+        follower.shows(span, &["one"]).await?;
+        let mut look = |change: &Change| {
+            flaps.see(change, "one");
+            Ok(())
+        };
+        follower.during(span, &mut look).await?;
+        scene.heal().await?;
+        follower.during(lease * 2 / 3, &mut look).await?;
+    }
+    let reader = scene.dial().await?;
     flaps.none()?;
     listed(&reader, SOON, &["one"]).await?;
     ensure!(leadership.is_held(), "a cut of {span:?} cost the leadership, the lease is {lease:?}");

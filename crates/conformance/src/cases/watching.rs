@@ -30,13 +30,15 @@ pub(crate) async fn a_watch_starts_with_a_reset_of_what_is_there(scene: &Scene) 
     let guards = [register(&client, &instance("a")?).await?, register(&client, &instance("b")?).await?];
     let wanted = list(&client).await?;
     let other = scene.dial().await?;
-    // The second one joins a watch that the same client already has.
+    let mut followers = Vec::new();
+    // The second one joins a watch that its client already has.
     for reader in [&client, &client, &other] {
         let mut follower = Follower::of(reader).await?;
         match follower.next(SOON).await? {
             Change::Reset(view) if view.iter().eq(wanted.iter()) => {}
             other => fail!("the first item is {other:?}, expected a Reset of {wanted:?}"),
         }
+        followers.push(follower);
     }
     drop(guards);
     Ok(())
@@ -49,12 +51,15 @@ pub(crate) async fn an_observation_starts_vacant_or_with_the_leader(scene: &Scen
     early.sees_nobody(std::time::Duration::ZERO).await?;
     ensure!(crate::play::leader(&*elector).await?.is_none(), "nobody was elected, yet there is a leader");
     let leadership = win(&*elector, "first").await?;
-    let mut late = Observer::of(&*elector).await?;
+    let (other, observing) = contender(scene).await?;
+    let mut late = Observer::of(&*observing).await?;
     late.next(SOON).await?;
     let token = late.sees(std::time::Duration::ZERO, "first").await?;
     same("the token observed", &token, &leadership.token())?;
     early.sees(SOON, "first").await?;
-    drop(client);
+    // One that joins an observation which its client already has.
+    Observer::of(&*elector).await?.sees(SOON, "first").await?;
+    drop((client, other));
     Ok(())
 }
 
