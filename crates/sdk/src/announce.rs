@@ -95,7 +95,7 @@ async fn route(url: &DialUrl) -> Result<String> {
         match towards(host).await {
             Ok(address) => return Ok(address),
             Err(cause) => {
-                last = error(ErrorKind::Unavailable, format!("no route to {host}")).with_source(cause)
+                last = error(ErrorKind::Unavailable, format!("no route to {host}")).with_source(cause);
             }
         }
     }
