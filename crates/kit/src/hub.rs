@@ -54,16 +54,17 @@ where
             rooms.insert(key.clone(), Arc::clone(&room));
             (room, seat)
         };
+        let signal = signal::Watch::new::<S::View>(self.supervisor.backend(), &key);
+        let end = closed(self.supervisor.backend(), "watch");
+        let publisher = Publisher { key, end, room: Arc::clone(&room), rooms: Arc::clone(&self.rooms) };
         let upstream = Upstream {
             source: make(),
             clock: self.clock.clone(),
             backoff: self.backoff.clone(),
             closing: self.supervisor.closing(),
             stop: room.stop(),
-            signal: signal::Watch::new::<S::View>(self.supervisor.backend(), &key),
+            signal,
         };
-        let end = closed(self.supervisor.backend(), "watch");
-        let publisher = Publisher { key, end, room: Arc::clone(&room), rooms: Arc::clone(&self.rooms) };
         // With the hub unlocked: a task that is dropped unrun drops its publisher, which takes that lock.
         self.supervisor.spawn("watch", upstream.run(publisher));
         Feed::new(room, seat, lifeline)

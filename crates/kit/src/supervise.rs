@@ -195,3 +195,86 @@ pub(crate) fn closed(backend: &'static str, operation: &'static str) -> Error {
 fn no_runtime(backend: &'static str, operation: &'static str) -> Error {
     Error::new(ErrorKind::NoRuntime, backend, operation, "no tokio runtime is running this client")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::testing::seconds;
+
+    #[tokio::test(start_paused = true)]
+    async fn close_waits_for_every_task_and_may_be_called_again() {
+        let supervisor = Supervisor::new("test").unwrap();
+        let ended = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 {
+            let (closing, ended) = (supervisor.closing(), Arc::clone(&ended));
+            supervisor.spawn("task", async move {
+                closing.cancelled().await;
+                tokio::time::sleep(seconds(1)).await;
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        let wait = || async {
+            supervisor.close().await;
+            assert_eq!(ended.load(Ordering::SeqCst), 3);
+        };
+        tokio::join!(wait(), wait());
+        supervisor.close().await;
+        assert_eq!(supervisor.check("list").unwrap_err().kind(), ErrorKind::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_close_goes_on() {
+        let supervisor = Supervisor::new("test").unwrap();
+        let closing = supervisor.closing();
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&ended);
+        supervisor.spawn("task", async move {
+            closing.cancelled().await;
+            tokio::time::sleep(seconds(1)).await;
+            end.store(true, Ordering::SeqCst);
+        });
+        assert!(tokio::time::timeout(seconds(0), supervisor.close()).await.is_err());
+        tokio::time::sleep(seconds(2)).await;
+        assert!(ended.load(Ordering::SeqCst));
+    }
+
+    #[tokio::test]
+    async fn work_that_comes_after_close_is_dropped_unrun() {
+        let supervisor = Supervisor::new("test").unwrap();
+        supervisor.close().await;
+        let (dropped, ran) = (Arc::new(()), Arc::new(Mutex::new(false)));
+        let (held, run) = (Arc::clone(&dropped), Arc::clone(&ran));
+        supervisor.spawn("late", async move {
+            *run.lock().unwrap() = true;
+            drop(held);
+        });
+        assert_eq!(Arc::strong_count(&dropped), 1);
+        supervisor.close().await;
+        assert!(!*ran.lock().unwrap());
+    }
+
+    #[test]
+    fn outside_a_runtime_there_is_no_client() {
+        assert_eq!(Supervisor::new("test").unwrap_err().kind(), ErrorKind::NoRuntime);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let supervisor = runtime.block_on(async { Supervisor::new("test").unwrap() });
+        assert_eq!(supervisor.check("list").unwrap_err().kind(), ErrorKind::NoRuntime);
+        assert!(runtime.block_on(async { supervisor.check("list") }).is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_last_lifeline_closes_and_no_other() {
+        let supervisor = Supervisor::new("test").unwrap();
+        let first = supervisor.lifeline();
+        let second = first.clone();
+        drop(first);
+        let third = supervisor.lifeline();
+        drop(second);
+        assert!(!supervisor.is_closed());
+        drop(third);
+        assert!(supervisor.is_closed());
+        supervisor.close().await;
+    }
+}

@@ -299,3 +299,32 @@ async fn dropping_a_feed_before_its_first_item_leaves_nothing() {
     assert!(bench.supervisor.is_closed());
     bench.supervisor.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_come_and_go_at_once_leave_nothing() {
+    let bench = Arc::new(Bench::new());
+    let keep = bench.supervisor.lifeline();
+    let done = Arc::new(AtomicUsize::new(0));
+    for _ in 0..4 {
+        let (bench, done) = (Arc::clone(&bench), Arc::clone(&done));
+        let supervisor = bench.supervisor.clone();
+        supervisor.spawn("reader", async move {
+            for round in 0..200 {
+                let mut watcher = bench.watcher();
+                if round % 3 > 0 {
+                    assert!(matches!(watcher.next().await, Some(Ok(Change::Reset(_)))));
+                }
+                if round % 3 > 1 {
+                    bench.store.put("a", Status::Up);
+                    watcher.next().await.unwrap().unwrap();
+                }
+            }
+            done.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    eventually("all readers are done", || done.load(Ordering::SeqCst) == 4).await;
+    eventually("the upstream stops", || bench.sources() == 0).await;
+    assert_eq!(bench.hub.upstreams(), 0);
+    drop(keep);
+    bench.supervisor.close().await;
+}

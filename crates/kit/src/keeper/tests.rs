@@ -539,6 +539,19 @@ fn news_that_the_id_is_free_brings_the_next_try_forward() {
 }
 
 #[test]
+fn a_withdrawal_that_had_to_wait_for_a_write_gets_time_of_its_own() {
+    let (mut keeper, start) = registered(OnConflict::Wait);
+    keeper.step(Input::Update(1, service(2)), start);
+    keeper.step(Input::Closing, start);
+    let cut = keeper.deadline();
+    assert_eq!(cut, start.saturating_add(TIMEOUT));
+    let actions = keeper.step(Input::Tick, cut);
+    assert!(actions.iter().any(|action| matches!(action, Action::Cut)), "{actions:?}");
+    assert!(actions.iter().any(|action| matches!(action, Action::Withdraw(_))), "{actions:?}");
+    assert!(keeper.deadline() > cut);
+}
+
+#[test]
 fn two_owners_that_take_an_id_in_turn_are_slowed_down() {
     let (mut keeper, start) = registered(OnConflict::Wait);
     let lost = || Input::News(News::Lost(error(ErrorKind::LeaseLost)));
