@@ -215,7 +215,7 @@ impl Observer {
                 let before = self.leader.take().flatten();
                 if let Some((earlier, token)) = before {
                     let newer = token == leader.token()
-                        || token.partial_cmp(&leader.token()).is_none_or(|order| order.is_lt());
+                        || token.partial_cmp(&leader.token()).is_none_or(std::cmp::Ordering::is_lt);
                     ensure!(newer, "{id} is seen with token {} after {earlier} with {token}", leader.token());
                 }
                 self.leader = Some(Some((id, leader.token())));

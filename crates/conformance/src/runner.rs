@@ -141,13 +141,14 @@ impl<F: Fixture> House<F> {
 
     fn counted(&self, case: &'static Case) -> Outcome {
         let entry = self.ledger.enter();
-        let (outcome, hung) = match self.staged(case) {
-            Ok((stage, own)) => {
-                let (outcome, hung) = self.bounded(case, stage);
+        let (outcome, hung) = match self.own(case) {
+            Ok(own) => {
+                let fixture = own.as_ref().unwrap_or(&self.shared);
+                let played = self.bounded(case, Arc::new(Started(Arc::clone(fixture))));
                 if let Some(own) = own {
                     self.home.block_on(own.stop());
                 }
-                (outcome, hung)
+                played
             }
             Err(failure) => (told(Err(failure)), false),
         };
@@ -158,16 +159,13 @@ impl<F: Fixture> House<F> {
         }
     }
 
-    /// The stage of a case: the shared store, or one of its own that has to be stopped after it.
-    fn staged(&self, case: &Case) -> Result<(Arc<dyn Stage>, Option<Arc<F>>)> {
-        let own = if case.needs.contains(&Need::Exclusive) {
-            let missing = |missing| Failure::Unproven(format!("no store of its own: {missing}"));
-            Some(Arc::new(self.home.block_on(self.shared.exclusive()).map_err(missing)?))
-        } else {
-            None
-        };
-        let fixture = own.as_ref().unwrap_or(&self.shared);
-        Ok((Arc::new(Started(Arc::clone(fixture))), own))
+    /// The store of its own that a case needs, which has to be stopped after it.
+    fn own(&self, case: &Case) -> Result<Option<Arc<F>>> {
+        if !case.needs.contains(&Need::Exclusive) {
+            return Ok(None);
+        }
+        let missing = |missing| Failure::Unproven(format!("no store of its own: {missing}"));
+        self.home.block_on(self.shared.exclusive()).map(|own| Some(Arc::new(own))).map_err(missing)
     }
 
     /// Plays on a thread of its own, so that a hang is a failure of one trial and not of the run.

@@ -60,11 +60,12 @@ impl From<reception_core::Error> for Failure {
 
 /// Ends a case as broken unless the condition holds.
 macro_rules! ensure {
-    ($condition:expr, $($message:tt)+) => {
-        if !$condition {
+    ($condition:expr, $($message:tt)+) => {{
+        let holds: bool = $condition;
+        if !holds {
             return Err($crate::scene::Failure::broken(format!($($message)+)));
         }
-    };
+    }};
 }
 
 /// Ends a case as broken.

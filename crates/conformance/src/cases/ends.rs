@@ -245,7 +245,7 @@ pub(crate) async fn a_call_under_way_ends_when_the_client_closes(scene: &Scene) 
         }
         match within("a register under way", registering).await? {
             Err(error) => {
-                ensure!(error.kind() == ErrorKind::Closed, "a register under way ended with {error}")
+                ensure!(error.kind() == ErrorKind::Closed, "a register under way ended with {error}");
             }
             Ok(registration) => ends_with(&registration, CLOSED).await?,
         }

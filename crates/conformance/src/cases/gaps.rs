@@ -116,7 +116,7 @@ pub(crate) async fn a_late_watcher_in_a_cut_sees_no_empty_view(scene: &Scene) ->
     let mut late = Follower::of(&reader).await?;
     late.goes_stale(SOON).await?;
     late.during(WHILE, |_| Ok(())).await?;
-    let made_up = late.view().is_some_and(|view| view.is_empty());
+    let made_up = late.view().is_some_and(reception_core::Snapshot::is_empty);
     ensure!(!made_up, "a watcher that came in a cut was told that there is nothing");
     scene.heal().await?;
     late.shows(scene.patience(), &["one"]).await?;

@@ -113,7 +113,7 @@ async fn drops_a_win(
         looks += 1;
         ensure!(looks < 400, "{id} never came to lead");
         // An elect that does its own I/O in its poll needs one from time to time; one that has a task does not.
-        if looks % 40 == 0 && poll_once(&mut elect).await.is_some() {
+        if looks.is_multiple_of(40) && poll_once(&mut elect).await.is_some() {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -24,7 +24,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 fn play<const NUMBER: usize>(filter: &str) -> Report {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let plan = Plan::new().filter(filter).limit(Duration::from_secs(30));
-    run::<Stand<NUMBER>>(&plan).expect("a runtime can be built")
+    run::<Stand<NUMBER>>(&plan).unwrap_or_else(|error| panic!("no runtime: {error}"))
 }
 
 /// Plays the cases of the double's law; a row of the table, or why the double was not rejected as it should be.
