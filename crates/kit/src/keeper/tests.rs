@@ -223,7 +223,9 @@ impl<M: Machine> World<M> {
             hold!(self.done, "not wanted, yet it goes on");
             let left = self.store.is_some() && !self.taken && !(self.closed && self.let_go);
             hold!(!left, "the record is left behind");
-        } else if !self.taken {
+        } else if self.taken {
+            hold!(self.done && self.ended, "another owner holds the id, yet it goes on");
+        } else {
             hold!(!self.done, "wanted, yet it is over");
             hold!(
                 self.store.as_ref() == Some(&self.wanted),
@@ -549,6 +551,18 @@ fn a_withdrawal_that_had_to_wait_for_a_write_gets_time_of_its_own() {
     assert!(actions.iter().any(|action| matches!(action, Action::Cut)), "{actions:?}");
     assert!(actions.iter().any(|action| matches!(action, Action::Withdraw(_))), "{actions:?}");
     assert!(keeper.deadline() > cut);
+}
+
+#[test]
+fn an_update_that_cannot_be_sent_does_not_end_a_repair_that_is_due() {
+    let (mut keeper, start) = registered(OnConflict::Wait);
+    keeper.step(Input::Update(1, service(2)), start);
+    keeper.step(Input::Wrote(2, Err(error(ErrorKind::Timeout))), start);
+    keeper.step(Input::Update(2, service(3)), start);
+    keeper.step(Input::Wrote(3, Err(error(ErrorKind::TooLarge))), start);
+    let actions = keeper.step(Input::Tick, keeper.deadline());
+    let repairs = |action: &Action| matches!(action, Action::Write(_, record, Attempt::Repair) if *record == service(1));
+    assert!(actions.iter().any(repairs), "{actions:?}");
 }
 
 #[test]
