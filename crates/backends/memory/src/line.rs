@@ -104,13 +104,12 @@ impl Line {
             if condition.crashed {
                 return Err(error::closed(operation, "the client has crashed"));
             }
-            if condition.paused || (condition.silent && !condition.cut) {
-                self.until(|condition| {
-                    condition.cut || condition.crashed || !(condition.paused || condition.silent)
-                })
-                .await;
+            if condition.paused {
+                self.until(|condition| !condition.paused || condition.crashed).await;
             } else if condition.cut {
                 return Err(error::unreachable(operation, &self.cluster.endpoint(), "connection refused"));
+            } else if condition.silent {
+                self.until(|condition| !condition.silent || condition.cut || condition.crashed).await;
             } else if let Some(thaw) = self.cluster.access(Store::thaw) {
                 sleep_until(self.cluster.clock(), thaw).await;
             } else {

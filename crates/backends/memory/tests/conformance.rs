@@ -4,4 +4,4 @@
 
 mod fixture;
 
-reception_conformance::suite!(fixture::MemoryFixture);
+reception_conformance::suite!(fixture::MemoryFixture<true>);

@@ -6,6 +6,7 @@ mod dialling;
 mod elections;
 mod faults;
 mod leases;
+mod schedules;
 mod watches;
 
 use std::{future::Future, time::Duration};
