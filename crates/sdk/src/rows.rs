@@ -50,9 +50,9 @@ mod tests {
     #[test]
     fn every_example_parses_and_keeps_to_its_own_options() {
         for (row, _) in ROWS.iter().filter(|(row, _)| row.feature().is_none()) {
-            let url: DialUrl = row.example().parse().expect(row.name());
+            let url: DialUrl = row.example().parse().unwrap();
             assert!(row.schemes().contains(&url.scheme()), "{url}");
-            url.check(row.options()).expect(row.name());
+            url.check(row.options()).unwrap();
         }
     }
 }
