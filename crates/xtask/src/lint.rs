@@ -40,7 +40,17 @@ pub(crate) fn docs(workspace: &Workspace) -> Result<()> {
     for more in [&[][..], &["--document-private-items"]] {
         let mut command = cargo();
         command.current_dir(&workspace.root).env("RUSTDOCFLAGS", "-D warnings");
-        command.args(["doc", "--quiet", "--locked", "--workspace", "--all-features", "--no-deps"]).args(more);
+        command
+            .args([
+                "doc",
+                "--quiet",
+                "--keep-going",
+                "--locked",
+                "--workspace",
+                "--all-features",
+                "--no-deps",
+            ])
+            .args(more);
         bounded(protoc::provide(&mut command)?, LIMIT)?;
     }
     Ok(())
@@ -48,7 +58,10 @@ pub(crate) fn docs(workspace: &Workspace) -> Result<()> {
 
 fn clippy(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["clippy", "--quiet", "--locked"]).args(arguments);
+    command
+        .current_dir(&workspace.root)
+        .args(["clippy", "--quiet", "--keep-going", "--locked"])
+        .args(arguments);
     command.args(["--", "-D", "warnings"]);
     command
 }
