@@ -1,6 +1,6 @@
 //! Many seeded schedules of faults, after which everything must be whole again. A failure names its seed.
 
-use std::{cell::RefCell, time::Duration};
+use std::{sync::Mutex, time::Duration};
 
 use futures_util::{StreamExt as _, future::join_all};
 use reception_core::{ClientExt as _, Elector, FencingToken, Tenure, Watcher};
@@ -83,17 +83,17 @@ async fn storm(cluster: &Cluster, clients: &[MemoryClient], mut dice: Dice) {
     cluster.faults().resume();
 }
 
-async fn contend(seed: u64, elector: &dyn Elector, id: &str, referee: &RefCell<Referee>, mut dice: Dice) {
-    while !referee.borrow().storm_is_over {
+async fn contend(seed: u64, elector: &dyn Elector, id: &str, referee: &Mutex<Referee>, mut dice: Dice) {
+    while !referee.lock().unwrap().storm_is_over {
         let won = tokio::time::timeout(TTL, elector.elect(service(id))).await;
         let Ok(Ok(leadership)) = won else {
             pass(TTL / 4).await;
             continue;
         };
-        referee.borrow_mut().elected(seed, leadership.tenure());
+        referee.lock().unwrap().elected(seed, leadership.tenure());
         let until = tokio::time::Instant::now() + dice.up_to(2 * TTL);
         while leadership.is_held() && tokio::time::Instant::now() < until {
-            referee.borrow_mut().look(seed);
+            referee.lock().unwrap().look(seed);
             pass(TICK).await;
         }
         if dice.below(2) == 0 {
@@ -102,8 +102,8 @@ async fn contend(seed: u64, elector: &dyn Elector, id: &str, referee: &RefCell<R
     }
 }
 
-async fn follow(watcher: &mut Box<dyn Watcher>, referee: &RefCell<Referee>) {
-    while !referee.borrow().storm_is_over {
+async fn follow(watcher: &mut Box<dyn Watcher>, referee: &Mutex<Referee>) {
+    while !referee.lock().unwrap().storm_is_over {
         if let Ok(item) = tokio::time::timeout(TICK, watcher.next()).await {
             item.unwrap().unwrap();
         }
@@ -113,7 +113,7 @@ async fn follow(watcher: &mut Box<dyn Watcher>, referee: &RefCell<Referee>) {
 async fn play(seed: u64) {
     let cluster = Cluster::on_tokio_time();
     let clients: Vec<_> = (0..CLIENTS).map(|_| client(&cluster)).collect();
-    let referee = RefCell::new(Referee::default());
+    let referee = Mutex::new(Referee::default());
     let (mut electors, mut registrations, mut watchers) = (Vec::new(), Vec::new(), Vec::new());
     for (n, client) in clients.iter().enumerate() {
         electors.push(client.elector(&"reaper".parse().unwrap()).await.unwrap());
@@ -128,7 +128,7 @@ async fn play(seed: u64) {
     let followers = watchers.iter_mut().map(|watcher| follow(watcher, &referee));
     let storm = async {
         storm(&cluster, &clients, Dice(seed)).await;
-        referee.borrow_mut().storm_is_over = true;
+        referee.lock().unwrap().storm_is_over = true;
     };
     tokio::join!(storm, join_all(contenders), join_all(followers));
 
@@ -142,7 +142,7 @@ async fn play(seed: u64) {
         soon(whole).await;
     }
     let leadership = soon(electors[0].elect(service("last"))).await.unwrap();
-    assert!(referee.borrow().latest.is_none_or(|latest| latest < leadership.token()), "seed {seed}");
+    assert!(referee.lock().unwrap().latest.is_none_or(|latest| latest < leadership.token()), "seed {seed}");
     for client in clients {
         close(client).await;
     }
