@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use etcd_client::{GetOptions, KeyValue, SortOrder, SortTarget, Txn, TxnOp};
 use reception_core::{
-    BoxStream, ElectionName, Elector, FencingToken, Leader, Leadership, Observation, Result, Service,
-    async_trait,
+    BoxStream, ElectionName, Elector, ErrorKind, FencingToken, Leader, Leadership, Observation, Result,
+    Service, async_trait,
 };
 use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation, record};
 
@@ -18,7 +18,7 @@ pub(crate) use observe::Observer;
 use crate::{
     error::{NAME, error},
     layout::{end_of, read_domain},
-    session::{Patience, Session, reads},
+    session::{Patience, Position, Session, reads},
     watch::pages,
 };
 
@@ -104,8 +104,7 @@ impl Elector for Election {
 
 /// Who leads, as of one revision.
 pub(crate) struct Oldest {
-    pub(crate) revision: i64,
-    pub(crate) term: u64,
+    pub(crate) at: Position,
     pub(crate) domain: [u8; 16],
     pub(crate) leader: Option<KeyValue>,
 }
@@ -130,10 +129,10 @@ pub(crate) async fn oldest(
         read.next().and_then(|mut read| read.take_kvs().into_iter().next()).as_ref().map(KeyValue::value),
     );
     let leader = read.next().and_then(|mut read| read.take_kvs().into_iter().next());
-    let header = answer.header();
-    let header = header
-        .ok_or_else(|| error(reception_core::ErrorKind::Protocol, operation, "an answer without a header"))?;
-    Ok(Oldest { revision: header.revision(), term: header.raft_term(), domain, leader })
+    if answer.header().is_none() {
+        return Err(error(ErrorKind::Protocol, operation, "an answer without a header"));
+    }
+    Ok(Oldest { at: Position::of(answer.header()), domain, leader })
 }
 
 /// A candidate as others see it; one of another program has a value and no service.

@@ -9,15 +9,16 @@
 //! A former life of this process is somebody else, one that is dying. A put over a known revision cannot land late, since the
 //! revision has moved on then. A first put can: when its outcome is unknown, the withdrawal first writes a fence on the same lease.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod wanted;
+
+use std::sync::Arc;
 
 use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp};
 use reception_core::{Error, ErrorKind, OnConflict, Result, Service};
 use reception_kit::{Attempt, News, Slot, record};
 use uuid::Uuid;
+
+pub(crate) use wanted::Wanted;
 
 use crate::{
     error::error,
@@ -27,50 +28,6 @@ use crate::{
 const OPERATION: &str = "register";
 /// Rewrites in one go, each for a change between a read and a write.
 const TRIES: u32 = 8;
-
-/// The ids that this client wants, so that a second registration of one is a conflict at once (law L8).
-#[derive(Debug, Default)]
-pub(crate) struct Wanted(Mutex<BTreeMap<String, Holder>>);
-
-#[derive(Debug)]
-struct Holder {
-    guid: Uuid,
-    /// Its withdrawal has begun: another registration may take the id over.
-    leaving: bool,
-}
-
-impl Wanted {
-    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Holder>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, key: &str, guid: Uuid) -> bool {
-        let mut table = self.table();
-        let free = table.get(key).is_none_or(|holder| holder.leaving);
-        if free {
-            table.insert(key.to_owned(), Holder { guid, leaving: false });
-        }
-        free
-    }
-
-    /// Marks the withdrawal; false when another registration has taken the id over.
-    fn leave(&self, key: &str, guid: Uuid) -> bool {
-        match self.table().get_mut(key) {
-            Some(holder) if holder.guid == guid => {
-                holder.leaving = true;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn forget(&self, key: &str, guid: Uuid) {
-        let mut table = self.table();
-        if table.get(key).is_some_and(|holder| holder.guid == guid) {
-            table.remove(key);
-        }
-    }
-}
 
 /// The place of one registration in the store.
 #[derive(Debug)]
@@ -84,6 +41,8 @@ pub(crate) struct Place {
     lease: Option<i64>,
     /// The revision of our record as far as we know.
     standing: Option<i64>,
+    /// The record as we know it: what somebody added to it stays when it is written again.
+    stored: Vec<u8>,
     /// The lease of a first put that may still land.
     unsettled: Option<i64>,
     eye: Option<Eye>,
@@ -117,6 +76,7 @@ impl Place {
             seat: Seat::take(session),
             lease: None,
             standing: None,
+            stored: Vec::new(),
             unsettled: None,
             eye: None,
             doubtful: false,
@@ -135,7 +95,7 @@ impl Place {
         let key = self.key.as_str();
         let put = TxnOp::put(key, record, Some(PutOptions::new().with_lease(lease)));
         let only = GetOptions::new().with_keys_only();
-        let look = [TxnOp::get(key, Some(only.clone())), TxnOp::get(self.gone(), Some(only.clone()))];
+        let look = [TxnOp::get(key, None), TxnOp::get(self.gone(), Some(only.clone()))];
         let (when, then) = match expect {
             Expect::Nothing => {
                 let fence = Compare::create_revision(self.gone(), CompareOp::Equal, 0);
@@ -154,7 +114,7 @@ impl Place {
     /// Brings the record to what is wanted, on this lease.
     async fn settle(
         &mut self,
-        record: &[u8],
+        service: &Service,
         lease: i64,
         attempt: Attempt,
         patience: Patience,
@@ -170,7 +130,11 @@ impl Place {
                 // Before the await: a future that is dropped there leaves a put on its way.
                 self.unsettled = Some(lease);
             }
-            let txn = self.transaction(expect, record, lease);
+            let record = match expect {
+                Expect::Nothing => record::encode(service)?,
+                _ => record::encode_over(service, &self.stored)?,
+            };
+            let txn = self.transaction(expect, &record, lease);
             let (tries, answer) = self.session.counted_txn(OPERATION, patience, txn).await;
             let answer = answer?;
             if tries == 1 {
@@ -181,6 +145,7 @@ impl Place {
             if answer.succeeded() {
                 let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
                 self.stands(found.map_or(revision, |kv| kv.mod_revision()), lease);
+                self.stored = record;
                 return Ok(());
             }
             if read.next().is_some_and(|fence| !fence.kvs().is_empty()) {
@@ -188,8 +153,14 @@ impl Place {
             }
             expect = match found {
                 None => Expect::Nothing,
-                Some(kv) if self.ours(kv.lease()) => Expect::Revision(kv.mod_revision()),
-                Some(kv) => self.contest(attempt, kv.mod_revision())?,
+                Some(kv) if self.ours(kv.lease()) => {
+                    self.stored = kv.value().to_vec();
+                    Expect::Revision(kv.mod_revision())
+                }
+                Some(kv) => {
+                    self.stored = Vec::new();
+                    self.contest(attempt, kv.mod_revision())?
+                }
             };
         }
         Err(error(ErrorKind::Unavailable, OPERATION, format!("{} keeps changing", self.key)))
@@ -226,10 +197,8 @@ impl Place {
         };
         match seen {
             Seen::Put { revision, .. } | Seen::Gone { revision } if revision <= standing => None,
-            Seen::Put { revision, lease } if self.ours(lease) => {
-                self.standing = Some(revision);
-                None
-            }
+            // Somebody added to it. The old revision stays known, so that the next write fails and reads what is there now.
+            Seen::Put { lease, .. } if self.ours(lease) => None,
             Seen::Put { .. } => {
                 self.standing = None;
                 Some(News::Taken(self.conflict()))
@@ -300,7 +269,6 @@ impl Place {
 
 impl Slot for Place {
     async fn write(&mut self, service: &Service, attempt: Attempt) -> Result<()> {
-        let record = record::encode(service)?;
         let patience = match attempt {
             Attempt::Repair => self.session.brief(),
             _ => self.session.patient(),
@@ -308,7 +276,7 @@ impl Slot for Place {
         let mut refused = None;
         for _ in 0..3 {
             let lease = self.seat.lease(refused).await?;
-            match self.settle(&record, lease, attempt, patience).await {
+            match self.settle(service, lease, attempt, patience).await {
                 Err(error) if error.kind() == ErrorKind::LeaseLost => {
                     self.seat.suspect();
                     self.unsettled = None;

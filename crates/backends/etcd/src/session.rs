@@ -24,7 +24,7 @@ use reception_kit::Supervisor;
 
 pub(crate) use endpoint::{Endpoint, Recipe, User};
 pub(crate) use lease::{Beat, Granted, fresh_lease, keep};
-pub(crate) use line::{Ended, Line, Range, is_gone};
+pub(crate) use line::{Ended, Line, Position, Range, is_gone};
 pub(crate) use lookout::{Eye, Lookout, Seen};
 pub(crate) use shards::{Seat, Shards, State};
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use etcd_client::{GetOptions, KeyValue, WatchResponse};
-use reception_core::{Error, ErrorKind, Patch, Result, Service, ServiceId, ServiceName, Snapshot};
+use reception_core::{ErrorKind, Patch, Result, Service, ServiceId, ServiceName, Snapshot};
 use reception_kit::{Break, Source, record};
 
 pub(crate) use pages::{names, pages};
@@ -20,10 +20,12 @@ pub(crate) use pages::{names, pages};
 use crate::{
     error::error,
     layout::{end_of, id_of},
-    session::{Ended, Line, Range, Session, is_gone},
+    session::{Ended, Line, Position, Range, Session, is_gone},
 };
 
 const OPERATION: &str = "watch";
+/// The one watch of a stream.
+const WATCH: i64 = 1;
 /// Above this many changes since the position a list is the cheaper answer.
 const MISSED: i64 = 1000;
 /// A message from this size on may be a piece of a revision: the server cuts messages at its request limit (1.5 MiB by default) and
@@ -39,17 +41,17 @@ pub(crate) struct Instances {
     place: Place,
     /// Ids whose records cannot be read (law L16).
     unreadable: BTreeSet<ServiceId>,
+    /// What was read on the way to a stream that did not open.
+    owed: Option<Patch>,
     line: Option<Line>,
 }
 
 /// How far the view goes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
-    revision: i64,
+    at: Position,
     /// All keys there, ours or not: what a removal is noticed by.
     keys: i64,
-    /// The store's term: an older one is another store.
-    term: u64,
     /// The last message may have been a piece of a revision.
     partial: bool,
     /// Nothing can be missing: the list was just read.
@@ -81,7 +83,7 @@ pub(crate) async fn list(session: &Session, name: &ServiceName) -> Result<Snapsh
         }
     };
     let end = pages(session, "list", session.patient(), &prefix, read_page).await?;
-    Ok(Snapshot::new(name.clone(), revision(end.revision), services).with_unreadable(unreadable))
+    Ok(Snapshot::new(name.clone(), revision(end.at.revision), services).with_unreadable(unreadable))
 }
 
 fn revision(revision: i64) -> u64 {
@@ -96,6 +98,7 @@ impl Instances {
             prefix: session.layout.instances(name),
             place: Place::default(),
             unreadable: BTreeSet::new(),
+            owed: None,
             line: None,
         }
     }
@@ -112,7 +115,7 @@ impl Instances {
                 None => removed.push(id),
             }
         }
-        Patch::new(revision(self.place.revision), upserted, removed).with_unreadable(self.unreadable.len())
+        Patch::new(revision(self.place.at.revision), upserted, removed).with_unreadable(self.unreadable.len())
     }
 
     fn upsert(&mut self, kv: &KeyValue, changes: &mut Changes) {
@@ -138,7 +141,7 @@ impl Instances {
 
     /// What has changed since the position, by one read. The number of keys shows whether one is gone.
     async fn missed(&mut self) -> Result<Patch, Break> {
-        let since = self.place.revision;
+        let since = self.place.at.revision;
         let options = GetOptions::new()
             .with_range(end_of(&self.prefix))
             .with_min_mod_revision(since + 1)
@@ -148,8 +151,8 @@ impl Instances {
             ErrorKind::TooLarge => Break::Gap(error),
             _ => Break::Failed(error),
         })?;
-        let header = answer.header().ok_or_else(|| Self::gap("an answer without a header"))?;
-        if header.revision() < since || header.raft_term() < self.place.term {
+        let now = Position::of(answer.header());
+        if now.is_before(self.place.at) {
             return Err(Self::gap("the store is another one, or an older state of itself"));
         }
         let created = answer.kvs().iter().filter(|kv| kv.create_revision() > since).count();
@@ -157,8 +160,7 @@ impl Instances {
         if answer.more() || kept != answer.count() {
             return Err(Self::gap("keys were removed meanwhile"));
         }
-        self.place =
-            Place { revision: header.revision(), keys: kept, term: header.raft_term(), ..Place::default() };
+        self.place = Place { at: now, keys: kept, ..Place::default() };
         let mut changes = Changes::new();
         for kv in answer.kvs() {
             self.upsert(kv, &mut changes);
@@ -172,7 +174,7 @@ impl Instances {
         for event in answer.events() {
             let Some(kv) = event.kv() else { continue };
             size += kv.key().len() + kv.value().len();
-            self.place.revision = self.place.revision.max(kv.mod_revision());
+            self.place.at.revision = self.place.at.revision.max(kv.mod_revision());
             if is_gone(event) {
                 self.place.keys -= 1;
                 if let Some(id) = id_of(&self.prefix, kv.key()) {
@@ -184,12 +186,11 @@ impl Instances {
             }
         }
         self.place.partial = size >= PIECE;
-        if let Some(header) = answer.header() {
-            self.place.term = self.place.term.max(header.raft_term());
-            // Without events it says that everything up to here was told. A piece may still be on its way behind events.
-            if answer.events().is_empty() && !answer.created() && answer.watch_id() > 0 {
-                self.place.revision = self.place.revision.max(header.revision());
-            }
+        let told = Position::of(answer.header());
+        self.place.at.term = self.place.at.term.max(told.term);
+        // Without events it says that everything up to here was told. A piece may still be on its way behind events.
+        if answer.events().is_empty() && !answer.created() && answer.watch_id() == WATCH {
+            self.place.at.revision = self.place.at.revision.max(told.revision);
         }
         self.patch(changes)
     }
@@ -200,6 +201,7 @@ impl Source for Instances {
 
     async fn list(&mut self) -> Result<Snapshot> {
         self.line = None;
+        self.owed = None;
         self.unreadable.clear();
         let mut services = Vec::new();
         let (name, prefix, unreadable) = (&self.name, self.prefix.as_str(), &mut self.unreadable);
@@ -213,9 +215,8 @@ impl Source for Instances {
             }
         };
         let end = pages(&self.session, OPERATION, self.session.brief(), prefix, read_page).await?;
-        self.place =
-            Place { revision: end.revision, keys: end.keys, term: end.term, partial: false, fresh: true };
-        Ok(Snapshot::new(self.name.clone(), revision(end.revision), services)
+        self.place = Place { at: end.at, keys: end.keys, partial: false, fresh: true };
+        Ok(Snapshot::new(self.name.clone(), revision(end.at.revision), services)
             .with_unreadable(self.unreadable.len()))
     }
 
@@ -224,17 +225,24 @@ impl Source for Instances {
         if self.place.partial {
             return Err(Self::gap("the stream broke inside a revision"));
         }
-        let missed = if self.place.fresh { self.patch(Changes::new()) } else { self.missed().await? };
+        if !std::mem::take(&mut self.place.fresh) {
+            let missed = self.missed().await?;
+            self.owed = Some(self.owed.take().map_or(missed.clone(), |owed| owed.then(&missed)));
+        }
         let range = Range {
-            watch: 1,
+            watch: WATCH,
             key: self.prefix.clone().into_bytes(),
             end: Some(end_of(&self.prefix)),
-            from: self.place.revision + 1,
+            from: self.place.at.revision + 1,
         };
-        let line = self.session.open(OPERATION, self.session.brief(), &range).await.map_err(failed)?;
-        self.place.fresh = false;
+        let line = self.session.open(OPERATION, self.session.brief(), &range).await.map_err(Break::Failed)?;
+        if line.at.is_before(self.place.at) {
+            // A server that is behind, or another store, where this watch would wait for years: the next read tells.
+            let behind = "the server has not come as far as the one that was read";
+            return Err(Break::Failed(error(ErrorKind::Unavailable, OPERATION, behind)));
+        }
         self.line = Some(line);
-        Ok(missed)
+        Ok(self.owed.take().unwrap_or_else(|| self.patch(Changes::new())))
     }
 
     async fn next(&mut self) -> Result<Patch, Break> {
@@ -247,8 +255,4 @@ impl Source for Instances {
             Err(Ended::Canceled { error, .. } | Ended::Failed(error)) => Err(Break::Failed(error)),
         }
     }
-}
-
-fn failed(error: Error) -> Break {
-    Break::Failed(error)
 }

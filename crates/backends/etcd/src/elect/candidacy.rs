@@ -1,20 +1,20 @@
 //! One candidacy: its own lease, its key, the wait for the one before it, and the watch on its own key while it leads.
 
+mod leading;
+mod standing;
+
 use std::{sync::Arc, time::Duration};
 
-use etcd_client::{
-    Compare, CompareOp, GetOptions, KeyValue, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
-    WatchResponse,
-};
+use etcd_client::{KeyValue, WatchResponse};
 use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Result};
-use reception_kit::{Backoff, Claim, Pulse, Won, sleep_until};
+use reception_kit::{Backoff, Claim, Pulse, Won};
 use tokio::sync::{Notify, watch};
-use uuid::Uuid;
+
+use standing::Turn;
 
 use crate::{
     error::error,
-    layout::{end_of, read_domain, write_domain},
-    session::{Beat, Ended, Granted, Line, Range, Session, fresh_lease, is_gone, keep, reads},
+    session::{Beat, Ended, Granted, Line, Range, Session, fresh_lease, is_gone, keep},
 };
 
 const OPERATION: &str = "elect";
@@ -55,16 +55,6 @@ struct Key {
 struct Lease {
     id: i64,
     beat: watch::Receiver<Beat>,
-}
-
-/// What a look at the election shows.
-enum Turn {
-    /// Nobody stands before us.
-    Ours,
-    /// This one stands before us.
-    After(Vec<u8>),
-    /// Our key is gone.
-    Gone,
 }
 
 impl Candidacy {
@@ -120,54 +110,6 @@ impl Candidacy {
         self.line = None;
     }
 
-    /// Puts the key and the domain, or finds them put: one transaction, so that nobody sees a candidate without a domain.
-    async fn stand(&mut self, lease: i64) -> Result<Key> {
-        let own = self.session.layout.candidate(&self.election, lease);
-        let domain = write_domain(*Uuid::new_v4().as_bytes());
-        let stand = put_or_get(&own, &self.value, Some(PutOptions::new().with_lease(lease)));
-        let found = put_or_get(&self.session.layout.domain(), domain.as_bytes(), None);
-        let txn = Txn::new().and_then([TxnOp::txn(stand), TxnOp::txn(found)]);
-        let answer = self.session.txn(OPERATION, self.session.brief(), txn).await?;
-        let now = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
-        let mut stood = answer.op_responses().into_iter().map(|part| match part {
-            TxnOpResponse::Txn(part) => {
-                reads(&part).into_iter().next().and_then(|mut read| read.take_kvs().pop())
-            }
-            _ => None,
-        });
-        let (own, found) = (stood.next().flatten(), stood.next().flatten());
-        self.domain = read_domain(Some(found.as_ref().map_or(domain.as_bytes(), KeyValue::value)));
-        if self.domain == [0; 16] {
-            let text = format!("{} does not hold 32 hex digits", self.session.layout.domain());
-            return Err(error(ErrorKind::Protocol, OPERATION, text));
-        }
-        Ok(Key { created: own.map_or(now, |own| own.create_revision()), known: now })
-    }
-
-    /// Looks at our key and at the one before it, at one revision.
-    async fn turn(&mut self, lease: i64, key: Key) -> Result<Turn> {
-        let prefix = self.session.layout.candidates(&self.election);
-        let own = self.session.layout.candidate(&self.election, lease);
-        let before = GetOptions::new()
-            .with_range(end_of(&prefix))
-            .with_max_create_revision(key.created - 1)
-            .with_sort(SortTarget::Create, SortOrder::Descend)
-            .with_limit(1)
-            .with_keys_only();
-        let own = TxnOp::get(own, Some(GetOptions::new().with_keys_only()));
-        let txn = Txn::new().and_then([own, TxnOp::get(prefix, Some(before))]);
-        let answer = self.session.txn(OPERATION, self.session.brief(), txn).await?;
-        let mut read = reads(&answer).into_iter().map(|mut read| read.take_kvs().into_iter().next());
-        let (own, before) = (read.next().flatten(), read.next().flatten());
-        let known = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
-        if own.is_none_or(|own| own.create_revision() != key.created) {
-            self.key = None;
-            return Ok(Turn::Gone);
-        }
-        self.key = Some(Key { known, ..key });
-        Ok(before.map_or(Turn::Ours, |before| Turn::After(before.key().to_vec())))
-    }
-
     fn range(&self, watch: i64, key: Vec<u8>) -> Range {
         let from = self.key.map_or(0, |key| key.known + 1);
         Range { watch, key, end: None, from }
@@ -201,73 +143,11 @@ impl Candidacy {
         }
     }
 
-    /// Our own key was removed, also by a server that revokes too early.
-    async fn removed(&mut self) -> Error {
-        loop {
-            if let Some(at) = self.retry_at {
-                sleep_until(&self.session.clock, at).await;
-            }
-            if self.line.is_none() {
-                match self.look_again().await {
-                    Ok(None) => {}
-                    Ok(Some(lost)) => return lost,
-                    Err(error) => {
-                        self.line = None;
-                        self.retry_at =
-                            Some(self.session.clock.now().saturating_add(self.retry.next(&error)));
-                        continue;
-                    }
-                }
-            }
-            let Some(line) = &mut self.line else { continue };
-            match line.answers.next(OPERATION).await {
-                Ok(answer) => {
-                    self.retry.reset();
-                    self.retry_at = None;
-                    if let Some(revision) = removal(&answer).filter(|_| answer.watch_id() == OWN) {
-                        return Self::lost(format!("the leader's key was removed at revision {revision}"));
-                    }
-                }
-                Err(ended) => {
-                    let error = broken(ended);
-                    self.line = None;
-                    self.retry_at = Some(self.session.clock.now().saturating_add(self.retry.next(&error)));
-                }
-            }
-        }
-    }
-
-    /// Opens the stream on our key from a revision at which it stood.
-    async fn look_again(&mut self) -> Result<Option<Error>> {
-        let (Some(own), Some(key)) = (self.own(), self.key) else { return Ok(Some(Self::lost("no key"))) };
-        if self.retry_at.is_some() {
-            // After a break, since the history may be gone.
-            let only = GetOptions::new().with_keys_only();
-            let read = self.session.get(OPERATION, self.session.brief(), &own, only).await?;
-            if read.kvs().first().is_none_or(|kv| kv.create_revision() != key.created) {
-                return Ok(Some(Self::lost("the leader's key was removed")));
-            }
-            let known = read.header().map_or(key.known, etcd_client::ResponseHeader::revision);
-            self.key = Some(Key { known, ..key });
-        }
-        let range = self.range(OWN, own);
-        self.line = Some(self.session.open(OPERATION, self.session.brief(), &range).await?);
-        Ok(None)
-    }
-
     /// The margin grows with the lease that was granted; what kit subtracts is that of the one asked for.
     fn term(&self, granted: Granted) -> Duration {
         let more = margin(granted.ttl).saturating_sub(margin(self.session.ttl));
         granted.ttl.saturating_sub(more)
     }
-}
-
-/// Puts a key that is not there; reads one that is.
-fn put_or_get(key: &str, value: &[u8], options: Option<PutOptions>) -> Txn {
-    Txn::new()
-        .when([Compare::create_revision(key, CompareOp::Equal, 0)])
-        .and_then([TxnOp::put(key, value, options)])
-        .or_else([TxnOp::get(key, None)])
 }
 
 /// The revision at which a watched key was removed.

@@ -11,7 +11,7 @@ use super::{leader, oldest};
 use crate::{
     error::error,
     layout::end_of,
-    session::{Ended, Line, Range, Session},
+    session::{Ended, Line, Position, Range, Session},
 };
 
 const OPERATION: &str = "observe";
@@ -24,7 +24,8 @@ pub(crate) struct Observer {
     /// What to watch from which revision on: the leader's key, else all candidates.
     range: Option<Range>,
     line: Option<Line>,
-    term: u64,
+    /// What was read last.
+    at: Position,
     /// Something has changed that was not read yet.
     behind: bool,
 }
@@ -36,21 +37,21 @@ impl Observer {
             name: name.clone(),
             range: None,
             line: None,
-            term: 0,
+            at: Position::default(),
             behind: false,
         }
     }
 
     async fn read(&mut self) -> Result<Holder> {
         let found = oldest(&self.session, OPERATION, self.session.brief(), &self.name).await?;
-        let from = found.revision + 1;
+        let from = found.at.revision + 1;
         let prefix = self.session.layout.candidates(&self.name);
         self.range = Some(match &found.leader {
             Some(kv) => Range { watch: 1, key: kv.key().to_vec(), end: None, from },
             None => Range { watch: 1, end: Some(end_of(&prefix)), key: prefix.into_bytes(), from },
         });
         self.line = None;
-        self.term = found.term;
+        self.at = found.at;
         self.behind = false;
         Ok(Holder::from(found.leader.map(|kv| leader(found.domain, &kv))))
     }
@@ -59,7 +60,12 @@ impl Observer {
         let Some(range) = &self.range else {
             return Err(error(ErrorKind::Unavailable, OPERATION, "nothing was read yet"));
         };
-        self.line = Some(self.session.open(OPERATION, self.session.brief(), range).await?);
+        let line = self.session.open(OPERATION, self.session.brief(), range).await?;
+        if line.at.is_before(self.at) {
+            let behind = "the server has not come as far as the one that was read";
+            return Err(error(ErrorKind::Unavailable, OPERATION, behind));
+        }
+        self.line = Some(line);
         Ok(())
     }
 

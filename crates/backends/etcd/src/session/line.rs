@@ -1,6 +1,8 @@
 //! One watch stream, open until it breaks; nobody but its owner opens it again, and from which revision is the owner's to know.
 
-use etcd_client::{Event, WatchOptions, WatchRequestSender, WatchResponse, WatchResponseStream};
+use etcd_client::{
+    Event, ResponseHeader, WatchOptions, WatchRequestSender, WatchResponse, WatchResponseStream,
+};
 use reception_core::{Error, ErrorKind, Result};
 
 use super::{Patience, Session};
@@ -34,6 +36,31 @@ pub(crate) enum Ended {
 pub(crate) struct Line {
     pub(crate) requests: Requests,
     pub(crate) answers: Answers,
+    /// Where the store was when it began to watch. Before what its owner has read: a server that is behind, or another store.
+    pub(crate) at: Position,
+}
+
+/// A place in the history of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) revision: i64,
+    /// Grows with each election of a leader among the servers.
+    pub(crate) term: u64,
+}
+
+impl Position {
+    /// The position that an answer tells.
+    pub(crate) fn of(header: Option<&ResponseHeader>) -> Self {
+        header.map_or_else(Self::default, |header| Self {
+            revision: header.revision(),
+            term: header.raft_term(),
+        })
+    }
+
+    /// Whether one history cannot show first `earlier`, then this.
+    pub(crate) fn is_before(self, earlier: Self) -> bool {
+        self.revision < earlier.revision || self.term < earlier.term
+    }
 }
 
 /// What is asked of the server.
@@ -77,11 +104,12 @@ impl Session {
                 if first.canceled() || !first.created() {
                     return Err(etcd_client::Error::WatchError(reason(&first)));
                 }
-                Ok(stream)
+                Ok((stream, Position::of(first.header())))
             }
         };
-        let (requests, answers) = self.call(operation, patience, work).await?.split();
-        Ok(Line { requests: Requests(requests), answers: Answers(answers) })
+        let (stream, at) = self.call(operation, patience, work).await?;
+        let (requests, answers) = stream.split();
+        Ok(Line { requests: Requests(requests), answers: Answers(answers), at })
     }
 }
 

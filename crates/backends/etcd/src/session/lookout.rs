@@ -209,7 +209,7 @@ async fn look(session: &Session, closing: &CancellationToken) -> Option<Error> {
 
 /// Sends what is due and tells what comes, side by side: a server that may not answer takes no more orders.
 async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Error {
-    let Line { mut requests, mut answers } = line;
+    let Line { mut requests, mut answers, .. } = line;
     loop {
         let outcome = tokio::select! {
             sent = send(&mut requests, due.front()), if !due.is_empty() => sent.map(|()| drop(due.pop_front())),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::{
     error::error,
     layout::{end_of, name_of},
-    session::{Patience, Session},
+    session::{Patience, Position, Session},
 };
 
 /// Keys of a page: at 64 KiB a record this is too much for one message, and the page is then made smaller.
@@ -18,10 +18,9 @@ const STARTS: u32 = 3;
 /// Where a list ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct End {
-    /// The revision of every page.
-    pub(crate) revision: i64,
+    /// Of every page.
+    pub(crate) at: Position,
     pub(crate) keys: i64,
-    pub(crate) term: u64,
 }
 
 /// Reads all keys under a prefix at one revision.
@@ -60,7 +59,7 @@ async fn walk(
     loop {
         let options = GetOptions::new().with_range(end_of(prefix)).with_limit(size);
         let options = match &end {
-            Some(end) => options.with_revision(end.revision),
+            Some(end) => options.with_revision(end.at.revision),
             None => options,
         };
         let mut answer = match session.get(operation, patience, &from, options).await {
@@ -86,9 +85,10 @@ async fn walk(
 }
 
 fn first_page(operation: &'static str, answer: &GetResponse) -> Result<End> {
-    let header = answer.header();
-    let header = header.ok_or_else(|| error(ErrorKind::Protocol, operation, "an answer without a header"))?;
-    Ok(End { revision: header.revision(), keys: answer.count(), term: header.raft_term() })
+    if answer.header().is_none() {
+        return Err(error(ErrorKind::Protocol, operation, "an answer without a header"));
+    }
+    Ok(End { at: Position::of(answer.header()), keys: answer.count() })
 }
 
 /// The names of all services: keys alone, and past the rest of a service once its name is known.
