@@ -182,6 +182,11 @@ impl<C: Claim> Candidacy<C> {
                             return ended(control).await;
                         }
                     }
+                    // The keeper of the lease may end between the look at `closing` above and this one.
+                    Pulse::Lost(_) if self.closing.is_cancelled() => {
+                        control.lose(closed(self.backend, OPERATION));
+                        return Over::Closing;
+                    }
                     Pulse::Lost(error) => {
                         self.signal.failed(&error);
                         control.lose(error);
