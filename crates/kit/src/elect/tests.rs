@@ -22,6 +22,7 @@ struct Store {
     live: AtomicUsize,
     tokens: AtomicU64,
     failures: AtomicUsize,
+    releases: AtomicUsize,
     tenure: Mutex<Option<Tenure>>,
     released_while_held: AtomicBool,
     broken: AtomicBool,
@@ -68,6 +69,7 @@ impl Claim for TestClaim {
     }
 
     async fn release(&mut self) -> Result<()> {
+        self.store.releases.fetch_add(1, Ordering::SeqCst);
         let held = self.store.tenure.lock().unwrap().as_ref().is_some_and(Tenure::is_held);
         self.store.released_while_held.fetch_or(held, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -242,6 +244,7 @@ async fn a_grant_that_comes_after_its_deadline_is_not_a_win() {
     let leadership = leadership.unwrap();
     assert!(leadership.is_held());
     assert_eq!(leadership.token().value(), 2, "it stood anew");
+    assert_eq!(bench.store.releases.load(Ordering::SeqCst), 1, "the late candidate was withdrawn");
 }
 
 #[tokio::test(start_paused = true)]
