@@ -9,7 +9,6 @@ use std::{
 
 use reception::{Client, ClientExt as _, DialUrl, Secret, Service};
 use reception_lab::{Etcd, free_port};
-use reception_tests::dial;
 use tokio::time::timeout;
 
 const CANARY: &str = "canary-7f3a9";

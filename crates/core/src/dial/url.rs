@@ -101,7 +101,9 @@ impl DialUrl {
 }
 
 fn unknown(key: &str, known: &[OptionSpec]) -> Error {
-    let nearest = known.iter().map(|spec| (distance(key, spec.key()), spec.key())).min();
+    // Of two that are as near the one declared first is meant: a table begins with what is used most.
+    let nearest =
+        known.iter().map(|spec| (distance(key, spec.key()), spec.key())).min_by_key(|(steps, _)| *steps);
     // A third of the letters may differ; beyond that a guess does not help.
     let guess = nearest.filter(|(steps, near)| *steps <= near.len().max(3) / 3);
     let guess = guess.map_or_else(String::new, |(_, near)| format!(", did you mean \"{near}\"?"));
