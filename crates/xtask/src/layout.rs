@@ -37,7 +37,6 @@ const INHERITED: &[(&str, &str)] = &[
     ("[package]", "edition.workspace = true"),
     ("[package]", "rust-version.workspace = true"),
     ("[package]", "license.workspace = true"),
-    ("[package]", "repository.workspace = true"),
     ("[lints]", "workspace = true"),
 ];
 
@@ -158,7 +157,7 @@ mod tests {
     use crate::workspace::write;
 
     const MANIFEST: &str = "[package]\nname = \"reception-core\"\nversion.workspace = true\nedition.workspace = true\n\
-        rust-version.workspace = true\nlicense.workspace = true\nrepository.workspace = true\n\n[lints]\nworkspace = true\n";
+        rust-version.workspace = true\nlicense.workspace = true\n\n[lints]\nworkspace = true\n";
 
     fn member(folder: &str, default: bool) -> Member {
         let name = format!("reception-{}", folder.rsplit('/').next().unwrap());
