@@ -1,12 +1,12 @@
 //! The candidacies of one elector: who stands, and taking back all that still wait.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex},
 };
 
-use reception_core::{Error, ErrorKind, Result, ServiceId};
+use reception_core::{Error, ErrorKind, Result, ServiceId, Tenure};
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
@@ -18,7 +18,7 @@ use crate::room::lock;
 #[derive(Clone, Debug)]
 pub struct Contest {
     backend: &'static str,
-    standing: Arc<Mutex<BTreeSet<ServiceId>>>,
+    standing: Places,
     round: Arc<Mutex<Round>>,
 }
 
@@ -39,11 +39,27 @@ pub struct Entry {
     place: Option<Place>,
 }
 
+type Places = Arc<Mutex<BTreeMap<ServiceId, Arc<Mutex<Holder>>>>>;
+
 #[derive(Debug)]
 struct Place {
     id: ServiceId,
-    standing: Arc<Mutex<BTreeSet<ServiceId>>>,
+    holder: Arc<Mutex<Holder>>,
+    standing: Places,
 }
+
+/// Who keeps a place from others. Told by the caller's half, whose drop is known at once, and not by the task
+/// that withdraws later: a program that lost or gave up stands again right away.
+#[derive(Debug)]
+enum Holder {
+    Waits,
+    Leads(Tenure),
+    Gone,
+}
+
+/// The caller that waits for its win; its drop frees the place.
+#[derive(Debug)]
+pub(crate) struct Waiting(Option<Arc<Mutex<Holder>>>);
 
 impl Contest {
     /// A contest without candidates.
@@ -56,13 +72,19 @@ impl Contest {
     ///
     /// # Errors
     ///
-    /// Conflict while it stands or leads already.
+    /// Conflict while it stands or leads already. One that was dropped, resigned or lost does neither, though
+    /// its withdrawal may still be under way.
     pub fn enter(&self, id: &ServiceId) -> Result<Entry> {
-        if !lock(&self.standing).insert(id.clone()) {
-            let context = format!("{id} stands already");
-            return Err(Error::new(ErrorKind::Conflict, self.backend, "elect", context));
+        let holder = Arc::new(Mutex::new(Holder::Waits));
+        {
+            let mut standing = lock(&self.standing);
+            if standing.get(id).is_some_and(|holder| lock(holder).stands()) {
+                let context = format!("{id} stands already");
+                return Err(Error::new(ErrorKind::Conflict, self.backend, "elect", context));
+            }
+            standing.insert(id.clone(), Arc::clone(&holder));
         }
-        let place = Place { id: id.clone(), standing: Arc::clone(&self.standing) };
+        let place = Place { id: id.clone(), holder, standing: Arc::clone(&self.standing) };
         let round = lock(&self.round).clone();
         Ok(Entry {
             canceled: round.canceled,
@@ -105,6 +127,18 @@ impl Entry {
         self.pending = None;
     }
 
+    /// What the caller keeps while it waits.
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting(self.place.as_ref().map(|place| Arc::clone(&place.holder)))
+    }
+
+    /// The candidate won: from now on its tenure tells whether it holds the place.
+    pub(crate) fn leads(&self, tenure: Tenure) {
+        if let Some(place) = &self.place {
+            *lock(&place.holder) = Holder::Leads(tenure);
+        }
+    }
+
     /// The leadership is over: the candidate may stand again while the rest of it is withdrawn.
     pub(crate) fn over(&mut self) {
         self.place = None;
@@ -118,8 +152,33 @@ impl From<CancellationToken> for Entry {
     }
 }
 
+impl Holder {
+    fn stands(&self) -> bool {
+        match self {
+            Self::Waits => true,
+            Self::Leads(tenure) => tenure.is_held(),
+            Self::Gone => false,
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(holder) = &self.0 {
+            let mut holder = lock(holder);
+            if matches!(*holder, Holder::Waits) {
+                *holder = Holder::Gone;
+            }
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.standing).remove(&self.id);
+        let mut standing = lock(&self.standing);
+        // Somebody else may have it since this one was given up.
+        if standing.get(&self.id).is_some_and(|holder| Arc::ptr_eq(holder, &self.holder)) {
+            standing.remove(&self.id);
+        }
     }
 }

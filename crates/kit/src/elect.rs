@@ -38,6 +38,8 @@ pub async fn elect<C: Claim>(
     entry: impl Into<Entry> + Send,
 ) -> Result<Leadership> {
     supervisor.check(OPERATION)?;
+    let entry = entry.into();
+    let _waiting = entry.waiting();
     let (grant, granted) = oneshot::channel();
     let candidacy = Candidacy {
         signal: signal::Candidacy::new(supervisor.backend(), &standing.election, &candidate),
@@ -45,7 +47,7 @@ pub async fn elect<C: Claim>(
         closing: supervisor.closing(),
         claim,
         standing,
-        entry: entry.into(),
+        entry,
         lifeline: Some(lifeline),
     };
     supervisor.spawn(OPERATION, candidacy.run(candidate, grant));
@@ -85,6 +87,7 @@ impl<C: Claim> Candidacy<C> {
             Leadership::pair(candidate, won.token, self.standing.clock.clone(), until);
         self.signal.won(won.token);
         self.entry.decided(&Ok(()));
+        self.entry.leads(control.tenure());
         // If nobody waits any more this drops the guard, which posts its release to the control.
         drop(grant.send(Ok(leadership)));
         self.lead(won.ttl, control).await;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use reception_core::{
     BoxStream, ElectionName, Elector, ErrorKind, FencingToken, Leader, Leadership, Moment, Observation,
-    Result, Service, ServiceId, async_trait,
+    Result, Service, async_trait,
 };
 use reception_kit::{
     Backoff, Break, Claim, Contest, Lifeline, Pulse, Standing, Won, elect, observation, record, sleep_until,
@@ -16,16 +16,12 @@ use crate::{
     error::Refusal,
     layout::{candidate, tail},
     line::{Line, Watch},
-    register::GRACE,
     session::Presence,
     store::{Entry, Position, Store},
     watch::Leaders,
 };
 
 const OPERATION: &str = "elect";
-
-/// How often, within the grace of registrations too, a candidate asks for its place.
-const PATIENCE: u32 = 20;
 
 /// One election, as a client sees it.
 pub(crate) struct MemoryElector {
@@ -39,18 +35,6 @@ impl MemoryElector {
     pub(crate) fn new(shared: Arc<Shared>, lifeline: Lifeline, name: ElectionName) -> Self {
         let contest = Contest::new(crate::error::NAME);
         Self { shared, lifeline, name, contest }
-    }
-
-    /// Takes the candidate's place here. A leadership that was dropped a moment ago has not given its place back yet.
-    async fn enter(&self, id: &ServiceId) -> Result<reception_kit::Entry> {
-        let mut tries = 0;
-        loop {
-            match self.contest.enter(id) {
-                Err(error) if error.kind() == ErrorKind::Conflict && tries < PATIENCE => tries += 1,
-                outcome => return outcome,
-            }
-            tokio::time::sleep(GRACE / PATIENCE).await;
-        }
     }
 
     async fn queue(&self, operation: &'static str) -> Result<Vec<Leader>> {
@@ -77,7 +61,7 @@ impl Elector for MemoryElector {
         let Shared { supervisor, options, line, .. } = &*self.shared;
         supervisor.check(OPERATION)?;
         let value = record::encode_candidate(&service)?;
-        let entry = self.enter(service.id()).await?;
+        let entry = self.contest.enter(service.id())?;
         let candidacy = Candidacy::new(&self.shared, self.places(), value);
         let standing = Standing {
             election: self.name.clone(),
