@@ -209,7 +209,7 @@ fn on_stage(case: &Case, stage: &Arc<dyn Stage>) -> Result {
     runtime.block_on(async {
         let before = Handle::current().metrics().num_alive_tasks();
         (case.play)(scene.clone()).await?;
-        let grace = if scene.has_crashed() { scene.patience() } else { leak::GRACE };
+        let grace = if scene.has_faulted() { scene.patience() } else { leak::GRACE };
         leak::tasks(before, grace).await.map_err(|left| Failure::broken(format!("left behind: {left}")))?;
         eventually(scene.patience(), "the store holds nothing of the case", || async {
             let left = scene.residue().await.map_err(|failure| failure.to_string())?;

@@ -126,7 +126,7 @@ impl<F: Fixture> Stage for Started<F> {
 pub(crate) struct Scene {
     stage: Arc<dyn Stage>,
     case: Arc<str>,
-    crashed: Arc<AtomicBool>,
+    faulted: Arc<AtomicBool>,
     /// The crash bound of the clients dialled, in milliseconds.
     bound: Arc<AtomicU64>,
 }
@@ -144,7 +144,7 @@ impl Scene {
         let kept: String = plain.chars().take(36).collect();
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let case = format!("{}-{}", kept.trim_end_matches(['_', '-']), &unique[..10]);
-        Self { stage, case: case.into(), crashed: Arc::default(), bound: Arc::default() }
+        Self { stage, case: case.into(), faulted: Arc::default(), bound: Arc::default() }
     }
 
     /// Another namespace on the same store.
@@ -180,6 +180,7 @@ impl Scene {
     }
 
     pub(crate) async fn cut(&self) -> Result {
+        self.note_fault();
         asked("faults().cut", within("cut", self.faults()?.cut(&self.case)).await?)
     }
 
@@ -188,20 +189,22 @@ impl Scene {
     }
 
     pub(crate) async fn expire(&self) -> Result {
+        self.note_fault();
         asked("faults().expire", within("expire", self.faults()?.expire(&self.case)).await?)
     }
 
     pub(crate) async fn crash(&self) -> Result {
-        asked("faults().crash", within("crash", self.faults()?.crash(&self.case)).await?)?;
-        self.note_crash();
-        Ok(())
+        self.note_fault();
+        asked("faults().crash", within("crash", self.faults()?.crash(&self.case)).await?)
     }
 
     pub(crate) async fn restart(&self) -> Result {
+        self.note_fault();
         asked("faults().restart", within("restart", self.faults()?.restart()).await?)
     }
 
     pub(crate) async fn pause(&self, span: Duration) -> Result {
+        self.note_fault();
         asked("faults().pause", within("pause", self.faults()?.pause(span)).await?)
     }
 
@@ -217,14 +220,14 @@ impl Scene {
         self.stage.meter().ok_or_else(|| missing_hook("meter"))
     }
 
-    /// A client of this scene ended without a word to the store.
-    pub(crate) fn note_crash(&self) {
-        self.crashed.store(true, Ordering::Relaxed);
+    /// Something broke: a client may need to reach the store again before it can leave.
+    pub(crate) fn note_fault(&self) {
+        self.faulted.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a client of this scene was killed: what it held ends later than a drop would end it.
-    pub(crate) fn has_crashed(&self) -> bool {
-        self.crashed.load(Ordering::Relaxed)
+    /// Whether a fault struck: what clients hold then ends later than a drop in good health ends it.
+    pub(crate) fn has_faulted(&self) -> bool {
+        self.faulted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn faults(&self) -> Result<&dyn Faults> {

@@ -117,7 +117,7 @@ pub(crate) async fn a_runtime_that_ends_under_a_client_ends_its_streams(scene: &
     });
     let orphans = on_another.join().map_err(|_| Failure::broken("the other runtime panicked"))??;
     // The store learns of it as it learns of a killed process.
-    scene.note_crash();
+    scene.note_fault();
     orphans.follower.ends(SOON).await?;
     orphans.observer.ends(SOON).await?;
     let over = within_limit(SOON, "the loss of the leadership", orphans.leadership.lost()).await?;

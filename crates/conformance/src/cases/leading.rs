@@ -215,6 +215,7 @@ pub(crate) async fn tokens_grow_over_lost_leases_and_deaths(scene: &Scene) -> Re
     scene.expire().await?;
     let expired = within("the loss", first.lost()).await?;
     drop((first, expired));
+    // The same candidate stands again, as a program does that goes on after a loss.
     let second = win_within(&*elector, "first", scene.patience()).await?;
     tokens.push(second.token());
     scene.crash().await?;

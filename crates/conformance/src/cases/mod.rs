@@ -194,6 +194,7 @@ table! {
         standing::a_waiting_elect_dropped_at_any_poll_leaves_the_line;
         standing::a_dropped_leadership_goes_to_the_next;
         standing::a_candidate_stands_once;
+        standing::a_candidate_that_gave_up_may_stand_again_at_once;
         standing::an_elect_canceled_in_a_cut_is_withdrawn_after_it needs Faults;
     }
     L13 "l13" {

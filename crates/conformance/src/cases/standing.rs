@@ -10,7 +10,7 @@ use crate::{
         SOON, candidate, contender, eventually, in_line, leader, poll_once, ready_at_once, refused, win,
         win_within,
     },
-    scene::{Result, Scene, ensure, within},
+    scene::{Result, Scene, ensure, fail, within},
 };
 
 /// Checks that this one does not stand, where the store can tell, and does not lead.
@@ -41,7 +41,7 @@ pub(crate) async fn a_canceled_elect_leaves_no_candidate(scene: &Scene) -> Resul
     let next = win(&*third, "third").await?;
     // An elector can be used again after a cancel.
     drop(next);
-    let again = win(&*second, "second").await?;
+    let again = win(&*second, "again").await?;
     drop(again);
     Ok(())
 }
@@ -125,18 +125,19 @@ pub(crate) async fn a_win_that_nobody_polls_goes_to_the_rival(scene: &Scene) -> 
     let (_two, two) = contender(scene).await?;
     let (watching, observing) = contender(scene).await?;
     for round in 0..3 {
+        let id = format!("second-{round}");
         let leadership = win(&*one, "first").await?;
-        let mut second = two.elect(candidate("second")?);
+        let mut second = two.elect(candidate(&id)?);
         ensure!(poll_once(&mut second).await.is_none(), "a second candidate won at once");
-        in_line(&watching, &*observing, "first", &["second"]).await?;
+        in_line(&watching, &*observing, "first", &[&id]).await?;
         let mut rival = observing.elect(candidate("rival")?);
         poll_once(&mut rival).await;
-        in_line(&watching, &*observing, "first", &["second", "rival"]).await?;
+        in_line(&watching, &*observing, "first", &[&id, "rival"]).await?;
         within("resign", leadership.resign()).await??;
-        drops_a_win(second, &*one, "second").await?;
+        drops_a_win(second, &*one, &id).await?;
         let won = within("the elect of the rival of a dropped win", rival).await??;
         ensure!(won.is_held(), "the rival's leadership was lost at once, round {round}");
-        stands_no_more(&watching, &*observing, "second").await?;
+        stands_no_more(&watching, &*observing, &id).await?;
         within("resign", won.resign()).await??;
     }
     Ok(())
@@ -159,14 +160,16 @@ pub(crate) async fn an_elect_dropped_at_any_poll_leaves_the_way_free(scene: &Sce
     let (client, one) = contender(scene).await?;
     let (_two, two) = contender(scene).await?;
     for polls in 0..MOST_POLLS {
-        let done = within("elect", DropAt::new(polls, one.elect(candidate("first")?))).await?;
+        // A name of its own each time, so that what is left of one is not taken for the next.
+        let id = format!("dropped-{polls}");
+        let done = within("elect", DropAt::new(polls, one.elect(candidate(&id)?))).await?;
         let at = format!("an elect dropped at poll {polls}");
         let last = done.is_some();
         drop(done);
         let next = win(&*two, "next").await.map_err(|failure| failure.during(&at))?;
         ensure!(next.is_held(), "{at}: the next leadership was lost at once");
         within("resign", next.resign()).await??;
-        stands_no_more(&client, &*one, "first").await.map_err(|failure| failure.during(&at))?;
+        stands_no_more(&client, &*one, &id).await.map_err(|failure| failure.during(&at))?;
         if last {
             break;
         }
@@ -179,7 +182,7 @@ pub(crate) async fn a_waiting_elect_dropped_at_any_poll_leaves_the_line(scene: &
     let (_two, two) = contender(scene).await?;
     let leadership = win(&*leads, "first").await?;
     for polls in 0..6 {
-        let waits = DropAt::new(polls, two.elect(candidate("second")?));
+        let waits = DropAt::new(polls, two.elect(candidate(&format!("dropped-{polls}"))?));
         // It waits for ever behind the first, so its polls may run out: then it is dropped where it is.
         if let Ok(Some(won)) = tokio::time::timeout(Duration::from_millis(100), waits).await {
             ensure!(won.is_err(), "a second candidate won while the first leads");
@@ -193,8 +196,8 @@ pub(crate) async fn a_waiting_elect_dropped_at_any_poll_leaves_the_line(scene: &
 pub(crate) async fn a_dropped_leadership_goes_to_the_next(scene: &Scene) -> Result {
     let (_one, one) = contender(scene).await?;
     let (_two, two) = contender(scene).await?;
-    for _ in 0..3 {
-        let leadership = win(&*one, "first").await?;
+    for round in 0..3 {
+        let leadership = win(&*one, &format!("first-{round}")).await?;
         let tenure = leadership.tenure();
         let mut waits = two.elect(candidate("second")?);
         ensure!(poll_once(&mut waits).await.is_none(), "a second candidate won at once");
@@ -244,5 +247,26 @@ pub(crate) async fn a_candidate_stands_once(scene: &Scene) -> Result {
     within("resign", leadership.resign()).await??;
     let won = within("the elect that stood", waits).await??;
     ensure!(won.is_held(), "the leadership was lost at once");
+    Ok(())
+}
+
+pub(crate) async fn a_candidate_that_gave_up_may_stand_again_at_once(scene: &Scene) -> Result {
+    let (_client, elector) = contender(scene).await?;
+    for _ in 0..4 {
+        // As a program does that stands in a loop: what it had before is still being withdrawn.
+        drop(win(&*elector, "first").await?);
+        let resigned = win(&*elector, "first").await?;
+        within("resign", resigned.resign()).await??;
+        let leads = win(&*elector, "other").await?;
+        let mut dropped = elector.elect(candidate("first")?);
+        ensure!(poll_once(&mut dropped).await.is_none(), "a second candidate was answered at once");
+        drop(dropped);
+        let mut waits = elector.elect(candidate("first")?);
+        if let Some(early) = poll_once(&mut waits).await {
+            fail!("one that stands again after a drop was answered at once: {early:?}");
+        }
+        drop(leads);
+        drop(within("the elect that stands again", waits).await??);
+    }
     Ok(())
 }
