@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The rule in words, as it stands in errors.
-const RULE: &str = "letters, digits, '.', '_' and '-' only, no leading dot, no \"..\"";
+pub(crate) const RULE: &str = "letters, digits, '.', '_' and '-' only, no leading dot, no \"..\"";
 
 fn strict(what: &'static str, text: &str, most: usize) -> Result<()> {
     let invalid =

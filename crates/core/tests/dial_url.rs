@@ -85,12 +85,21 @@ fn a_namespace_is_normalised_or_refused() {
 }
 
 #[test]
+fn a_namespace_that_is_no_name_is_told_by_its_place() {
+    let error = parse("etcd://h/prod/canary!").namespace().expect_err("no name");
+    assert!(error.context().starts_with("segment 2 of the namespace is no name"), "{error}");
+    assert!(!error.to_string().contains("canary"), "{error}");
+}
+
+#[test]
 fn no_text_repeats_a_secret() {
     let url = parse("etcd://me:canary@h1:1/x?password_file=canary&token=canary");
     assert!(!format!("{url} {url:?}").contains("canary"), "{url}");
     assert_eq!(url.to_string(), "etcd://me:***@h1:1/x?password_file=***&token=***");
     for text in [
         "etcd://me:canary/x@h1",
+        "etcd://me:12/canary@h1/prod",
+        "etcd://me:12/canary%40h1/prod",
         "etcd://me:canary%zz@h1",
         "etcd://h1/?token=canary&token=canary",
         "etcd://h1/?token=canary%zz",

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     address,
     error::{Error, Result},
-    limits::MAX_FOREIGN,
-    name::ServiceName,
+    limits::{MAX_FOREIGN, MAX_NAME},
+    name::{RULE, ServiceName},
     secret::Secret,
 };
 
@@ -54,8 +54,11 @@ impl DialUrl {
     /// Config when a segment is no name (law L15).
     pub fn namespace(&self) -> Result<String> {
         let segments: Vec<&str> = self.path.split('/').filter(|segment| !segment.is_empty()).collect();
-        for segment in &segments {
-            ServiceName::new(segment).map_err(|error| config(format!("namespace: {}", error.context())))?;
+        if let Some(at) = segments.iter().position(|segment| ServiceName::new(segment).is_err()) {
+            return Err(config(format!(
+                "segment {} of the namespace is no name: {RULE}, at most {MAX_NAME}",
+                at + 1
+            )));
         }
         Ok(segments.join("/"))
     }
@@ -158,6 +161,10 @@ impl FromStr for DialUrl {
             return Err(config("a user without a host"));
         }
         let path = decode(path).ok_or_else(|| config("the path does not decode to UTF-8"))?;
+        if path.contains('@') {
+            // Else a secret with an unescaped slash would pass as a path, and be printed as one.
+            return Err(config("the path holds '@': percent-encode the slashes of a user or secret"));
+        }
         if path.chars().any(char::is_control) || path.len() > MAX_FOREIGN {
             return Err(config("the path holds a control character or is over 1 KiB"));
         }
