@@ -46,7 +46,7 @@ impl Backoff {
     /// How long to wait after this error; never shorter than its [`Retry::After`].
     pub fn next(&mut self, error: &Error) -> Duration {
         if let Retry::After(least) = error.retry() {
-            return least + self.random.random_range(Duration::ZERO..=least / 10);
+            return least.saturating_add(self.random.random_range(Duration::ZERO..=least / 10));
         }
         let most = self.first.saturating_mul(1_u32.checked_shl(self.tries).unwrap_or(u32::MAX)).min(self.cap);
         self.tries = self.tries.saturating_add(1);

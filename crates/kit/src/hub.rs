@@ -161,7 +161,7 @@ impl<V: View> Stream for Feed<V> {
     type Item = Result<Event<V>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let taken = lock(&self.seat).poll(context);
+        let (taken, _replaced) = lock(&self.seat).poll(context);
         taken.map(|item| {
             let (event, view) = match item? {
                 Ok(taken) => taken,

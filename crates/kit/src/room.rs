@@ -207,17 +207,18 @@ impl<V: View> Seat<V> {
         self.waker.take()
     }
 
-    pub(crate) fn poll(&mut self, context: &Context<'_>) -> Poll<Option<Result<Taken<V>>>> {
+    /// The next item, and the waker that this poll replaces: it is foreign code, to be dropped once every lock is free.
+    pub(crate) fn poll(&mut self, context: &Context<'_>) -> (Poll<Option<Result<Taken<V>>>>, Option<Waker>) {
         if let Some(taken) = self.mailbox.pop() {
-            return Poll::Ready(Some(Ok(taken)));
+            return (Poll::Ready(Some(Ok(taken))), None);
         }
         if self.over {
-            return Poll::Ready(self.end.take().map(Err));
+            return (Poll::Ready(self.end.take().map(Err)), None);
         }
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            self.waker = Some(context.waker().clone());
+        if self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return (Poll::Pending, None);
         }
-        Poll::Pending
+        (Poll::Pending, self.waker.replace(context.waker().clone()))
     }
 }
 
