@@ -208,15 +208,17 @@ impl Leadership {
     /// # Cancel safety
     /// Dropping the future is dropping the leadership: it is given up all the same.
     pub async fn resign(mut self) -> Result<()> {
+        let was_over = self.held.look().is_some();
         self.held.lose(Error::new(ErrorKind::Closed, CORE, "resign", "resigned"));
         let (reply, answer) = Reply::pair();
         let Some(release) = self.release.take() else { return Ok(()) };
-        if release.send(Release::Resigned(reply)).is_err() {
-            // The backend has let go of it already, after a loss or at the client's close.
-            return Ok(());
+        let sent = release.send(Release::Resigned(reply)).is_ok();
+        match answer.await {
+            Ok(outcome) => outcome,
+            // The backend had let go of it already, after a loss or at the client's close, and withdraws by itself.
+            Err(_) if was_over || !sent => Ok(()),
+            Err(_) => Err(Error::new(ErrorKind::Closed, CORE, "resign", "the client was closed meanwhile")),
         }
-        let closed = || Error::new(ErrorKind::Closed, CORE, "resign", "the client was closed meanwhile");
-        answer.await.unwrap_or_else(|_| Err(closed()))
     }
 }
 

@@ -121,6 +121,20 @@ async fn resigning_is_not_held_before_the_backend_hears_of_it() {
 }
 
 #[tokio::test]
+async fn resigning_what_was_lost_is_fine_whether_the_backend_still_listens_or_not() {
+    let lost = || Error::new(ErrorKind::LeaseLost, "test", "lead", "gone");
+    let (guard, control, _hand) = lead(2_000);
+    control.lose(lost());
+    let let_go = async { drop(control) };
+    let (outcome, ()) = join(guard.resign(), let_go).await;
+    assert!(outcome.is_ok(), "{outcome:?}");
+    let (guard, control, _hand) = lead(2_000);
+    control.lose(lost());
+    drop(control);
+    assert!(guard.resign().await.is_ok());
+}
+
+#[tokio::test]
 async fn dropping_a_leadership_releases_it() {
     let (guard, mut control, _hand) = lead(2_000);
     let tenure = guard.tenure();
