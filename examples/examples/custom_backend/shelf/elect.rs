@@ -58,6 +58,7 @@ impl Elector for ShelfElector {
         // Nothing expires inside one process, so the deadline is never. There is no await between the win and the guard:
         // the win travels as a value.
         let (leadership, control) = Leadership::pair(candidate, seat.token(), Clock::BOOT, Moment::NEVER);
+        seat.lead(control.tenure());
         inner.spawn(lead(Arc::clone(inner), Term { control, seat }));
         drop(inside);
         Ok(leadership)

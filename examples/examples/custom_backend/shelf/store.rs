@@ -8,7 +8,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use reception_core::{ElectionName, FencingToken, Leader, Service, ServiceId, ServiceName, Snapshot, Status};
+use reception_core::{
+    ElectionName, FencingToken, Leader, Service, ServiceId, ServiceName, Snapshot, Status, Tenure,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +48,8 @@ struct Candidate {
     elector: u64,
     /// True once the candidate's caller has its `Leadership`: from then on only that guard gives the seat back.
     held: bool,
+    /// That guard's view, which tells at once when the caller has let go of it.
+    tenure: Option<Tenure>,
 }
 
 /// What `Shelf::claim` says about an id that somebody holds.
@@ -145,7 +149,8 @@ impl Shelf {
         Ok(Claim { shelf: Arc::clone(self), slot, owner, replaced })
     }
 
-    /// Puts a candidate at the end of the queue, unless this elector already stands with its id.
+    /// Puts a candidate at the end of the queue, unless this elector already stands with its id. A leadership that was just
+    /// dropped is no hindrance, though its seat may still be on its way out.
     pub(crate) fn stand(
         self: &Arc<Self>,
         client: u64,
@@ -156,10 +161,12 @@ impl Shelf {
         let mut state = self.lock();
         let token = state.next();
         let queue = state.queues.entry(election.clone()).or_default();
-        if queue.iter().any(|other| other.elector == elector && other.service.id() == service.id()) {
+        let stands = |other: &Candidate| other.tenure.as_ref().is_none_or(Tenure::is_held);
+        let same = |other: &Candidate| other.elector == elector && other.service.id() == service.id();
+        if queue.iter().any(|other| same(other) && stands(other)) {
             return None;
         }
-        queue.push(Candidate { service, token, client, elector, held: false });
+        queue.push(Candidate { service, token, client, elector, held: false, tenure: None });
         drop(state);
         self.ring();
         Some(Seat { shelf: Arc::clone(self), election: election.clone(), token })
@@ -271,6 +278,15 @@ impl Seat {
                 Place::First
             }
             Some(_) => Place::Waiting,
+        }
+    }
+
+    /// Remembers the view of the guard that the candidate's caller is about to have.
+    pub(crate) fn lead(&self, tenure: Tenure) {
+        let mut state = self.shelf.lock();
+        let queue = state.queues.entry(self.election.clone()).or_default();
+        if let Some(candidate) = queue.iter_mut().find(|candidate| candidate.token == self.token) {
+            candidate.tenure = Some(tenure);
         }
     }
 }
