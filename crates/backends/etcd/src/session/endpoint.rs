@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -46,11 +46,14 @@ struct Channel {
     logins: AtomicU64,
     /// One call fetches a token, the others wait for it.
     turn: tokio::sync::Mutex<()>,
+    /// A call on it was not answered in time.
+    silent: AtomicBool,
 }
 
 impl Channel {
     fn new(client: etcd_client::Client) -> Arc<Self> {
-        Arc::new(Self { client, logins: AtomicU64::new(0), turn: tokio::sync::Mutex::new(()) })
+        let (logins, silent) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { client, logins, turn: tokio::sync::Mutex::new(()), silent })
     }
 
     /// Fetches a token, unless another call has done so since `seen`.
@@ -106,14 +109,18 @@ impl Endpoint {
     }
 
     /// Leaves a connection that did not answer in time: without an open stream nothing else would find out that it is dead. What
-    /// still runs on it goes on.
+    /// still runs on it goes on. A connection that another call has made meanwhile stays.
     pub(crate) async fn reconnect(&self) {
-        let Some(recipe) = &self.recipe else { return };
+        let Some(recipe) = self.recipe.as_ref().filter(|_| self.is_silent()) else { return };
         let Ok(client) = recipe.make().await else { return };
         let mut place = self.place();
-        if place.is_some() {
+        if silent(place.as_ref()) {
             *place = Some(Channel::new(client));
         }
+    }
+
+    fn is_silent(&self) -> bool {
+        silent(self.place().as_ref())
     }
 
     /// Tries once, within `limit`. A stale token is replaced and the try made again, also when a watch was refused for it: the
@@ -147,7 +154,10 @@ impl Endpoint {
         };
         match tokio::time::timeout(limit, trying).await {
             Ok(answered) => answered.map_err(|native| error::native(operation, &self.address, native)),
-            Err(_) => Err(self.overdue(operation, limit)),
+            Err(_) => {
+                channel.silent.store(true, Ordering::Release);
+                Err(self.overdue(operation, limit))
+            }
         }
     }
 
@@ -155,6 +165,10 @@ impl Endpoint {
         let context = format!("{}: no answer within {limit:?}", self.address);
         error::error(ErrorKind::Timeout, operation, context)
     }
+}
+
+fn silent(channel: Option<&Arc<Channel>>) -> bool {
+    channel.is_some_and(|channel| channel.silent.load(Ordering::Acquire))
 }
 
 impl fmt::Debug for Endpoint {
