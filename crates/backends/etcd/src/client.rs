@@ -127,7 +127,12 @@ impl EtcdClient {
             let mut maintenance = channel.maintenance_client();
             async move { maintenance.status().await }
         };
-        let answer = endpoint.attempt("probe", self.session.timeout, &work).await;
+        let closing = self.session.supervisor.closing();
+        let answer = tokio::select! {
+            biased;
+            answer = endpoint.attempt("probe", self.session.timeout, &work) => answer,
+            () = closing.cancelled() => Err(self.session.supervisor.closed("probe")),
+        };
         let took = self.session.clock.now().saturating_since(begun);
         let version = answer.as_ref().ok().map(|status| status.version().to_owned());
         (Told::new(endpoint.address(), answer.map(|_| took)), version)

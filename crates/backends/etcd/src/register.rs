@@ -135,11 +135,11 @@ impl Place {
                 _ => record::encode_over(service, &self.stored)?,
             };
             let txn = self.transaction(expect, &record, lease);
-            let (tries, answer) = self.session.counted_txn(OPERATION, patience, txn).await;
-            let answer = answer?;
-            if tries == 1 {
+            let (loose, answer) = self.session.traced_txn(OPERATION, patience, txn).await;
+            if !loose {
                 self.unsettled = before;
             }
+            let answer = answer?;
             let mut read = reads(&answer).into_iter();
             let found = read.next().and_then(|mut read| read.take_kvs().into_iter().next());
             if answer.succeeded() {

@@ -10,9 +10,10 @@ mod lookout;
 mod shards;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -48,8 +49,8 @@ pub(crate) struct Session {
     preferred: AtomicUsize,
     /// The time to live that the server granted last, in milliseconds; zero before the first grant.
     granted: AtomicU64,
-    /// Why something of this client may be left after its close.
-    left: Mutex<Option<Error>>,
+    /// The leases that may be left after the client's close, and why.
+    left: Mutex<BTreeMap<i64, Error>>,
 }
 
 /// How long a call goes on trying.
@@ -63,6 +64,15 @@ pub(crate) struct Patience {
     rounds: u32,
     /// New rounds start until then.
     until: Duration,
+    /// Whether it goes on while the client closes.
+    through_close: bool,
+}
+
+impl Patience {
+    /// Goes on while the client closes, which must know the outcome to leave nothing.
+    pub(crate) fn through_close(self) -> Self {
+        Self { through_close: true, ..self }
+    }
 }
 
 impl Session {
@@ -85,7 +95,7 @@ impl Session {
             endpoints,
             preferred: AtomicUsize::new(0),
             granted: AtomicU64::new(0),
-            left: Mutex::new(None),
+            left: Mutex::default(),
         })
     }
 
@@ -93,22 +103,23 @@ impl Session {
         &self.endpoints
     }
 
-    /// Somebody waits for the answer: an election among the servers (1 to 2 s) is sat out.
+    /// Somebody waits for the answer: an election among the servers (1 to 2 s) is sat out. Ends with the client.
     pub(crate) fn patient(&self) -> Patience {
         let total = self.total();
-        Patience { total, each: self.share(total), rounds: 2, until: total / 2 }
+        Patience { total, each: self.share(total), rounds: 2, until: total / 2, through_close: false }
     }
 
     /// Somebody comes back by itself: every endpoint twice, since a connection that broke unseen costs the first try.
     pub(crate) fn brief(&self) -> Patience {
         let total = self.total();
-        Patience { total, each: self.share(total), rounds: 2, until: Duration::ZERO }
+        let each = self.share(total);
+        Patience { total, each, rounds: 2, until: Duration::ZERO, through_close: true }
     }
 
     /// A renewal: every endpoint once, and none may use up the lease.
     pub(crate) fn renewal(&self, ttl: Duration) -> Patience {
         let each = (ttl / 4).min(self.timeout);
-        Patience { total: ttl / 2, each, rounds: 1, until: Duration::ZERO }
+        Patience { total: ttl / 2, each, rounds: 1, until: Duration::ZERO, through_close: true }
     }
 
     /// A little less than the timeout, so that the answer tells who was asked before anybody else cuts the call.
@@ -132,16 +143,29 @@ impl Session {
         F: Future<Output = Result<T, etcd_client::Error>> + Send,
         W: Fn(&etcd_client::Client) -> F + Send + Sync,
     {
-        self.counted(operation, patience, work).await.1
+        self.traced(operation, patience, work).await.1
     }
 
-    /// Calls the store and counts the tries: after a second one the first may still land.
-    pub(crate) async fn counted<T, F, W>(
-        &self,
-        operation: &'static str,
-        patience: Patience,
-        work: W,
-    ) -> (u32, Result<T>)
+    /// Calls the store, and tells whether a try without an answer may still land.
+    async fn traced<T, F, W>(&self, operation: &'static str, patience: Patience, work: W) -> (bool, Result<T>)
+    where
+        T: Send,
+        F: Future<Output = Result<T, etcd_client::Error>> + Send,
+        W: Fn(&etcd_client::Client) -> F + Send + Sync,
+    {
+        let asking = self.ask(operation, patience, work);
+        if patience.through_close {
+            return asking.await;
+        }
+        let closing = self.supervisor.closing();
+        tokio::select! {
+            biased;
+            told = asking => told,
+            () = closing.cancelled() => (true, Err(self.supervisor.closed(operation))),
+        }
+    }
+
+    async fn ask<T, F, W>(&self, operation: &'static str, patience: Patience, work: W) -> (bool, Result<T>)
     where
         T: Send,
         F: Future<Output = Result<T, etcd_client::Error>> + Send,
@@ -149,22 +173,22 @@ impl Session {
     {
         let begun = self.clock.now();
         let mut failed: Vec<Option<Error>> = vec![None; self.endpoints.len()];
-        let mut tries = 0;
+        let mut loose = false;
         for round in 0_u32.. {
             for _ in 0..self.endpoints.len() {
                 let left = patience.total.saturating_sub(self.clock.now().saturating_since(begun));
                 if left.is_zero() {
-                    return (tries, Err(self.unanswered(operation, failed)));
+                    return (loose, Err(self.unanswered(operation, failed)));
                 }
                 let index = self.preferred.load(Ordering::Relaxed) % self.endpoints.len();
                 let limit = left.min(patience.each);
-                tries += 1;
                 match self.endpoints[index].attempt(operation, limit, &work).await {
                     Err(error) if may_differ(&error) => {
                         self.leave(index, &error);
+                        loose |= matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
                         failed[index] = Some(error);
                     }
-                    answered => return (tries, answered),
+                    answered => return (loose, answered),
                 }
             }
             let spent = self.clock.now().saturating_since(begun);
@@ -174,7 +198,7 @@ impl Session {
             let pause = PAUSE.saturating_mul(1 << round.min(4)).min(LONGEST_PAUSE);
             tokio::time::sleep(pause.min(patience.total.saturating_sub(spent))).await;
         }
-        (tries, Err(self.unanswered(operation, failed)))
+        (loose, Err(self.unanswered(operation, failed)))
     }
 
     /// The next call goes elsewhere, unless another has moved on already.
@@ -216,21 +240,21 @@ impl Session {
         patience: Patience,
         txn: Txn,
     ) -> Result<TxnResponse> {
-        self.counted_txn(operation, patience, txn).await.1
+        self.traced_txn(operation, patience, txn).await.1
     }
 
-    /// Runs a transaction and counts the tries.
-    pub(crate) async fn counted_txn(
+    /// Runs a transaction, and tells whether a try without an answer may still land.
+    pub(crate) async fn traced_txn(
         &self,
         operation: &'static str,
         patience: Patience,
         txn: Txn,
-    ) -> (u32, Result<TxnResponse>) {
+    ) -> (bool, Result<TxnResponse>) {
         let work = |channel: &etcd_client::Client| {
             let (mut kv, txn) = (channel.kv_client(), txn.clone());
             async move { kv.txn(txn).await }
         };
-        self.counted(operation, patience, work).await
+        self.traced(operation, patience, work).await
     }
 
     /// Reads keys.
@@ -254,14 +278,19 @@ impl Session {
         for endpoint in &self.endpoints {
             endpoint.hang_up();
         }
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let left = self.left().values().next().cloned();
         left.map_or(Ok(()), Err)
     }
 
-    /// Notes how the closing client's last word to the store went.
-    pub(crate) fn parted(&self, outcome: &Result<()>) {
-        if let Err(error) = outcome {
-            self.left.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+    fn left(&self) -> MutexGuard<'_, BTreeMap<i64, Error>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how the closing client's last try to revoke this lease went.
+    pub(crate) fn parted(&self, lease: i64, outcome: &Result<()>) {
+        match outcome {
+            Ok(()) => drop(self.left().remove(&lease)),
+            Err(error) => drop(self.left().insert(lease, error.clone())),
         }
     }
 }

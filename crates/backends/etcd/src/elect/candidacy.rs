@@ -77,12 +77,20 @@ impl Candidacy {
         error(ErrorKind::LeaseLost, OPERATION, why)
     }
 
+    /// This lease as it was acknowledged last, unless it is lost.
+    fn held(&self, id: i64) -> Option<Granted> {
+        let lease = self.lease.as_ref().filter(|lease| lease.id == id)?;
+        match &*lease.beat.borrow() {
+            Beat::Held(granted) | Beat::Doubtful(granted, _) => Some(*granted),
+            Beat::Lost(_) => None,
+        }
+    }
+
     /// Grants the lease, or keeps the one that is held.
     async fn granted(&mut self) -> Result<Granted> {
         if let Some(lease) = &self.lease {
-            match &*lease.beat.borrow() {
-                Beat::Held(granted) | Beat::Doubtful(granted, _) => return Ok(*granted),
-                Beat::Lost(_) => {}
+            if let Some(granted) = self.held(lease.id) {
+                return Ok(granted);
             }
             self.forget();
         }
@@ -190,7 +198,11 @@ impl Claim for Candidacy {
             self.key = Some(key);
             match self.turn(lease, key).await? {
                 Turn::Ours => {
-                    let granted = self.granted().await?;
+                    // A lease that was lost meanwhile took the key along: its token goes with no other lease.
+                    let Some(granted) = self.held(lease) else {
+                        self.forget();
+                        return Err(Self::lost("the candidate's lease was lost"));
+                    };
                     let created = u64::try_from(key.created).unwrap_or_default();
                     return Ok(Won::new(
                         FencingToken::new(self.domain, created),
@@ -241,7 +253,7 @@ impl Claim for Candidacy {
         if let Some(id) = self.asked {
             let revoked = self.session.revoke("resign", id, self.session.brief()).await;
             if self.session.supervisor.is_closed() {
-                self.session.parted(&revoked);
+                self.session.parted(id, &revoked);
             }
             revoked?;
         }

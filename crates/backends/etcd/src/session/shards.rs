@@ -181,7 +181,7 @@ async fn run(session: Arc<Session>, number: u64, shard: Arc<Shard>) {
     let mut backoff = Backoff::new();
     loop {
         let id = fresh_lease();
-        let granting = session.grant(OPERATION, id, session.patient());
+        let granting = session.grant(OPERATION, id, session.patient().through_close());
         let granted = tokio::select! {
             granted = granting => granted,
             () = async { closing.cancelled().await; tokio::time::sleep(GRACE).await } => Err(session.supervisor.closed(OPERATION)),
@@ -247,6 +247,6 @@ async fn revoke(session: &Session, id: i64) {
 
 async fn end(session: &Session, shard: &Shard, id: i64) {
     let revoked = session.revoke("close", id, session.brief()).await;
-    session.parted(&revoked);
+    session.parted(id, &revoked);
     shard.state.send_replace(State::Ended(revoked));
 }
