@@ -186,7 +186,7 @@ impl Place {
     fn stands(&mut self, revision: i64, lease: i64) {
         self.standing = Some(revision);
         self.lease = Some(lease);
-        if self.eye.is_none() {
+        if self.eye.as_ref().is_none_or(|eye| !eye.covers(revision)) {
             self.eye = Some(Eye::open(&self.session, &self.key, revision + 1));
         }
     }

@@ -43,6 +43,12 @@ impl Guarded {
         Self { etcd, root }
     }
 
+    /// Somebody else, who came after all changes of users.
+    async fn foreign(&self) -> Direct {
+        let options = ConnectOptions::new().with_user("root", "root");
+        Direct::connect([self.etcd.endpoint().to_string()], Some(options)).await.unwrap()
+    }
+
     async fn dial(&self, user: &str, password: &str) -> Arc<dyn Client> {
         dial(format!("{user}:{password}@{}", self.etcd.endpoint()), "ttl=4s&timeout=2s").await
     }
@@ -131,6 +137,23 @@ async fn missing_rights_are_told_apart_from_a_wrong_password() {
 }
 
 #[tokio::test]
+async fn a_denied_registration_leaves_no_task() {
+    let guarded = Guarded::start(EtcdOptions::default()).await;
+    let reader = guarded.dial("reader", PASSWORD).await;
+    listed(&reader, &[]).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let error = reader.register(instance("one")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    // The lease goes after a time to live without a registration.
+    let back = || async {
+        let now = tasks();
+        if now <= before { Ok(()) } else { Err(format!("{now} tasks, {before} before")) }
+    };
+    eventually(SOON, back).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_token_that_ran_out_is_replaced_on_calls_and_on_watches() {
     let options = EtcdOptions::default().auth_token_ttl(Duration::from_secs(1));
     let guarded = Guarded::start(options).await;
@@ -172,6 +195,11 @@ async fn a_change_of_users_makes_tokens_stale_and_is_survived() {
     let two = client.register(instance("two")).await.unwrap();
     follower.shows(&["one", "two"]).await;
     assert_eq!(follower.removals, 0);
+    // The watch on the second key was asked for on a stream with the old token: it is looked at all the same.
+    let mut store = guarded.foreign().await;
+    let deleted = store.delete("test/services/api/two", None).await.unwrap();
+    let gone = deleted.header().unwrap().revision();
+    support::returned(&store, "two", gone).await;
     registration.close().await.unwrap();
     two.close().await.unwrap();
     guarded.works(&client).await;

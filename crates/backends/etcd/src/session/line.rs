@@ -133,15 +133,24 @@ impl Answers {
         if !answer.canceled() {
             return Ok(answer);
         }
-        let (watch, reason) = (answer.watch_id(), reason(&answer));
-        if error::of_reason(&reason) == Meaning::Compacted {
+        Err(canceled(operation, &answer))
+    }
+}
+
+/// What the cancellation of a watch means for its stream.
+fn canceled(operation: &'static str, answer: &WatchResponse) -> Ended {
+    let (watch, reason) = (answer.watch_id(), reason(answer));
+    let error = match error::of_reason(&reason) {
+        Meaning::Compacted => {
             let error =
                 error(ErrorKind::Unavailable, operation, "the history since the last change was compacted");
-            return Err(Ended::Compacted { watch, first: answer.compact_revision(), error });
+            return Ended::Compacted { watch, first: answer.compact_revision(), error };
         }
-        let error = error::native(operation, "watch", etcd_client::Error::WatchError(reason));
-        Err(Ended::Canceled { watch, error })
-    }
+        // A stream keeps the token that it was opened with; the next one is opened with another, at once.
+        Meaning::StaleToken => error(ErrorKind::Unavailable, operation, reason),
+        _ => error::native(operation, "watch", etcd_client::Error::WatchError(reason)),
+    };
+    Ended::Canceled { watch, error }
 }
 
 fn closed() -> Ended {

@@ -5,17 +5,18 @@
 //! missed and nothing is waited for.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use etcd_client::WatchResponse;
-use reception_core::Error;
+use reception_core::{Error, ErrorKind};
 use reception_kit::{Backoff, CancellationToken, sleep_until};
 use tokio::sync::{Notify, watch};
 
-use super::{Ended, Line, Range, Session, is_gone, line::Requests};
+use super::{Ended, Line, Position, Range, Session, is_gone, line::Requests};
+use crate::error::error;
 
 const OPERATION: &str = "watch own keys";
 
@@ -34,6 +35,8 @@ struct Table {
     /// Watches that the open stream does not have yet, and those it has in vain.
     fresh: Vec<i64>,
     left: Vec<i64>,
+    /// The term of the store's leader that was told last.
+    term: u64,
 }
 
 #[derive(Debug)]
@@ -85,6 +88,11 @@ impl Eye {
         Self { session: Arc::clone(session), watch, seen }
     }
 
+    /// Whether a record of this revision is looked at: not in a store whose revisions have become smaller.
+    pub(crate) fn covers(&self, revision: i64) -> bool {
+        self.session.lookout.table().keys.get(&self.watch).is_some_and(|key| key.from <= revision + 1)
+    }
+
     /// The next thing that happens to the key; later ones replace earlier ones. Cancel safe.
     pub(crate) async fn next(&mut self) -> Seen {
         loop {
@@ -133,12 +141,27 @@ impl Lookout {
         fresh.into_iter().filter_map(range).chain(left.into_iter().map(Order::Remove)).collect()
     }
 
-    fn wants(&self, watch: i64) -> bool {
-        self.table().keys.contains_key(&watch)
+    /// A store that has not come as far as we have seen is another one, or an older state of itself: a watch from a later revision
+    /// on would be deaf there. Looks from where it is, and lets the owners compare. None when it goes on from where we were.
+    fn rewind(&self, at: Position) -> Option<Error> {
+        // An answer without a header tells nothing.
+        if at.revision == 0 {
+            return None;
+        }
+        let mut table = self.table();
+        let older = mem::replace(&mut table.term, at.term) > at.term;
+        let behind = || error(ErrorKind::Unavailable, OPERATION, "the store is not as far as it was");
+        let mut told = None;
+        for key in table.keys.values_mut().filter(|key| older || key.from > at.revision + 1) {
+            key.from = key.from.min(at.revision + 1);
+            key.seen.send_replace(Some(Seen::Unsure(told.get_or_insert_with(behind).clone())));
+        }
+        told
     }
 
     fn tell(&self, answer: &WatchResponse) {
         let mut table = self.table();
+        table.term = table.term.max(Position::of(answer.header()).term);
         let Some(key) = table.keys.get_mut(&answer.watch_id()) else { return };
         for event in answer.events() {
             let Some(kv) = event.kv() else { continue };
@@ -201,6 +224,9 @@ async fn look(session: &Session, closing: &CancellationToken) -> Option<Error> {
         },
         () = closing.cancelled() => return None,
     };
+    if let Some(error) = session.lookout.rewind(line.at) {
+        return Some(error);
+    }
     tokio::select! {
         ended = follow(session, line, due) => Some(ended),
         () = closing.cancelled() => None,
@@ -210,9 +236,14 @@ async fn look(session: &Session, closing: &CancellationToken) -> Option<Error> {
 /// Sends what is due and tells what comes, side by side: a server that may not answer takes no more orders.
 async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Error {
     let Line { mut requests, mut answers, .. } = line;
+    let mut removed = BTreeSet::new();
     loop {
         let outcome = tokio::select! {
-            sent = send(&mut requests, due.front()), if !due.is_empty() => sent.map(|()| drop(due.pop_front())),
+            sent = send(&mut requests, due.front()), if !due.is_empty() => sent.map(|()| {
+                if let Some(Order::Remove(watch)) = due.pop_front() {
+                    removed.insert(watch);
+                }
+            }),
             answer = answers.next(OPERATION) => answer.map(|answer| session.lookout.tell(&answer)),
             () = session.lookout.changed.notified(), if due.is_empty() => {
                 due.extend(session.lookout.orders());
@@ -221,7 +252,10 @@ async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Erro
         };
         match outcome {
             Ok(()) => {}
-            Err(Ended::Canceled { watch, .. }) if !session.lookout.wants(watch) => {}
+            // What we gave up ourselves. Every other id ends the stream, also one that we do not know: etcd refuses a watch under -1,
+            // so nobody could tell which key is not looked at.
+            Err(Ended::Canceled { watch, .. } | Ended::Compacted { watch, .. }) if removed.remove(&watch) => {
+            }
             Err(Ended::Compacted { watch, first, error }) => {
                 session.lookout.restart(watch, first, &error);
                 return error;

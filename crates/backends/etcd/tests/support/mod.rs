@@ -46,6 +46,19 @@ pub(crate) async fn listed(client: &Arc<dyn Client>, expected: &[&str]) {
     .unwrap();
 }
 
+/// Waits until the store holds the instance in a state later than this revision.
+pub(crate) async fn returned(store: &etcd_client::Client, id: &str, after: i64) {
+    let key = format!("test/services/api/{id}");
+    let there = || async {
+        let read = store.kv_client().get(key.as_str(), None).await.map_err(|error| error.to_string())?;
+        match read.kvs().first() {
+            Some(kv) if kv.mod_revision() > after => Ok(()),
+            found => Err(format!("{:?}, not after {after}", found.map(etcd_client::KeyValue::mod_revision))),
+        }
+    };
+    eventually(SOON, there).await.unwrap();
+}
+
 /// A watch and what came of it.
 pub(crate) struct Follower {
     watcher: Box<dyn Watcher>,
