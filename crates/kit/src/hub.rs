@@ -161,7 +161,9 @@ impl<V: View> Stream for Feed<V> {
     type Item = Result<Event<V>>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let (taken, _replaced) = lock(&self.seat).poll(context);
+        let mut replaced = None;
+        let taken = lock(&self.seat).poll(context, &mut replaced);
+        drop(replaced);
         taken.map(|item| {
             let (event, view) = match item? {
                 Ok(taken) => taken,

@@ -207,18 +207,22 @@ impl<V: View> Seat<V> {
         self.waker.take()
     }
 
-    /// The next item, and the waker that this poll replaces: it is foreign code, to be dropped once every lock is free.
-    pub(crate) fn poll(&mut self, context: &Context<'_>) -> (Poll<Option<Result<Taken<V>>>>, Option<Waker>) {
+    /// The next item. A waker that this poll replaces is foreign code: the caller drops it once every lock is free.
+    pub(crate) fn poll(
+        &mut self,
+        context: &Context<'_>,
+        replaced: &mut Option<Waker>,
+    ) -> Poll<Option<Result<Taken<V>>>> {
         if let Some(taken) = self.mailbox.pop() {
-            return (Poll::Ready(Some(Ok(taken))), None);
+            return Poll::Ready(Some(Ok(taken)));
         }
         if self.over {
-            return (Poll::Ready(self.end.take().map(Err)), None);
+            return Poll::Ready(self.end.take().map(Err));
         }
-        if self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            return (Poll::Pending, None);
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            *replaced = self.waker.replace(context.waker().clone());
         }
-        (Poll::Pending, self.waker.replace(context.waker().clone()))
+        Poll::Pending
     }
 }
 
