@@ -20,7 +20,7 @@ const ALLOW_MISSING: &str = "RECEPTION_TEST_ALLOW_MISSING";
 /// How many trials run side by side unless `--test-threads` says it: most of them wait most of their time.
 const THREADS: usize = 8;
 
-/// Defines the `main` of a `harness = false` test target that plays every case against a [`Fixture`](crate::Fixture).
+/// Defines the `main` of a `harness = false` test target that plays every case against a [`Fixture`].
 ///
 /// ```no_run
 /// # mod stand {
@@ -49,7 +49,7 @@ macro_rules! suite {
 }
 
 /// Plays the cases that the command line asks for, with the arguments of the standard test harness, and prints
-/// the matrix. What [`suite!`](crate::suite) calls.
+/// the matrix. What [`suite!`](crate::suite!) calls.
 #[must_use]
 pub fn main<F: Fixture>() -> ExitCode {
     let mut arguments = Arguments::from_args();
