@@ -33,6 +33,7 @@ const PORT: u16 = 2379;
 const LEAST_TTL: Duration = Duration::from_secs(1);
 const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
 const LEAST_TIMEOUT: Duration = Duration::from_millis(50);
+const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 const MOST_PASSWORD: u64 = 4096;
 
 /// How to dial etcd: the same as the options of a URL, and an existing client.
@@ -210,9 +211,9 @@ impl Options {
                 self.ttl
             ));
         }
-        if self.timeout < LEAST_TIMEOUT {
+        if self.timeout < LEAST_TIMEOUT || self.timeout > MOST_TIMEOUT {
             return refuse(&format!(
-                "option \"timeout\" is {:?}, at least {LEAST_TIMEOUT:?} is needed",
+                "option \"timeout\" is {:?}, not between {LEAST_TIMEOUT:?} and {MOST_TIMEOUT:?}",
                 self.timeout
             ));
         }

@@ -5,12 +5,12 @@
 #[expect(dead_code, reason = "each test program uses its part")]
 mod support;
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use etcd_client::{Client as Direct, ConnectOptions};
 use reception_core::{ClientExt, ElectionName, ErrorKind};
 use reception_etcd::Options;
-use reception_lab::{Etcd, Flow, Proxy, free_port};
+use reception_lab::{Etcd, Flow, Proxy, eventually, free_port};
 use support::{Follower, SOON, dial, dial_url, instance, listed};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -162,6 +162,34 @@ async fn an_idle_client_keeps_its_connection_and_asks_little() {
 }
 
 #[tokio::test]
+async fn calls_under_way_end_with_the_client() {
+    let etcd = Etcd::start().await.unwrap();
+    let proxy = Proxy::start(etcd.endpoint()).await.unwrap();
+    let client = dial(proxy.endpoint(), "timeout=60s").await;
+    listed(&client, &[]).await;
+    proxy.set_both(Flow::Stall);
+    let api = support::api();
+    let (mut list, mut probe) = (Box::pin(client.list(&api)), client.probe());
+    // Both are asked once, so that they are under way.
+    let begun = poll_fn(|cx| {
+        Poll::Ready(list.as_mut().poll(cx).is_pending() && probe.as_mut().poll(cx).is_pending())
+    });
+    assert!(begun.await);
+    tokio::time::timeout(SOON, client.close()).await.unwrap().unwrap();
+    let listed = tokio::time::timeout(SOON, list).await.unwrap();
+    assert_eq!(listed.unwrap_err().kind(), ErrorKind::Closed);
+    let probed = tokio::time::timeout(SOON, probe).await.unwrap();
+    assert_eq!(probed.unwrap_err().kind(), ErrorKind::Closed);
+    // The end of the connection goes through the proxy too.
+    proxy.heal().await.unwrap();
+    let gone = || async {
+        let open = proxy.counts().open_connections;
+        if open == 0 { Ok(()) } else { Err(format!("{open} connections")) }
+    };
+    eventually(SOON, gone).await.unwrap();
+}
+
+#[tokio::test]
 async fn options_that_cannot_be_are_refused_before_any_call() {
     for (url, why) in [
         ("etcd:", "no host"),
@@ -181,4 +209,6 @@ async fn options_that_cannot_be_are_refused_before_any_call() {
         assert_eq!(error.kind(), ErrorKind::Config, "{host}: {error}");
         assert!(!error.to_string().contains("pass"), "{error}");
     }
+    let error = reception_etcd::dial(Options::new(["h1"]).timeout(Duration::MAX)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
 }
