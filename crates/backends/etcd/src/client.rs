@@ -33,7 +33,8 @@ struct EtcdClient {
     wanted: Arc<Wanted>,
     instances: Hub<ServiceName, Instances>,
     observers: Observers,
-    crash_bound: Duration,
+    /// What is expected to be granted.
+    lease: Duration,
     user: Option<String>,
     lifeline: Lifeline,
 }
@@ -60,7 +61,7 @@ pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
         instances: Hub::new(supervisor.clone(), clock.clone(), Backoff::new()),
         observers: Hub::new(supervisor.clone(), clock, Backoff::new()),
         wanted: Arc::default(),
-        crash_bound: ttl.max(LEAST_GRANT) + EXPIRY_SLACK,
+        lease: ttl.max(LEAST_GRANT),
         user: name,
         lifeline: supervisor.lifeline(),
         session,
@@ -121,6 +122,11 @@ fn secure(_options: &Options, how: ConnectOptions) -> Result<ConnectOptions> {
 }
 
 impl EtcdClient {
+    /// A server may grant more than was expected, which shows in the first grant.
+    fn crash_bound(&self) -> Duration {
+        self.lease.max(self.session.last_grant().unwrap_or_default()) + EXPIRY_SLACK
+    }
+
     async fn ask(&self, endpoint: &Endpoint) -> (Told, Option<String>) {
         let begun = self.session.clock.now();
         let work = |channel: &etcd_client::Client| {
@@ -146,7 +152,7 @@ impl Client for EtcdClient {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(self.crash_bound).candidates(true).early_revocation(true)
+        Capabilities::new(self.crash_bound()).candidates(true).early_revocation(true)
     }
 
     async fn register_with(&self, service: Service, options: RegisterOptions) -> Result<Registration> {
@@ -158,8 +164,9 @@ impl Client for EtcdClient {
             clock: self.session.clock.clone(),
             backoff: Backoff::new(),
             timeout: self.session.timeout,
-            crash_bound: self.crash_bound,
-            // The lease and the watch on the own key tell every loss; comparing all records every few seconds would cost one request each.
+            crash_bound: self.crash_bound(),
+            // The lease and the watch on the own key tell every loss, and the keeper of the lease looks now and then what is on it;
+            // comparing every record would cost one request each.
             reconcile: Duration::ZERO,
         };
         register(&self.session.supervisor, self.lifeline.clone(), service, options, place, keeping).await

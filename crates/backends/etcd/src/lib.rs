@@ -23,6 +23,8 @@ mod layout;
 mod options;
 mod register;
 mod session;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 use reception_core::Backend;

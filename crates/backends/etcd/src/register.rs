@@ -189,6 +189,9 @@ impl Place {
         if self.eye.as_ref().is_none_or(|eye| !eye.covers(revision)) {
             self.eye = Some(Eye::open(&self.session, &self.key, revision + 1));
         }
+        if let Some(eye) = &self.eye {
+            eye.rests_on(lease);
+        }
     }
 
     fn seen(&mut self, seen: Seen) -> Option<News> {

@@ -5,6 +5,8 @@
 //! who were listening. (Opening the stream at the position would bring the removals too, but does not say when all have come.)
 
 mod pages;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

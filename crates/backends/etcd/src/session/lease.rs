@@ -1,15 +1,15 @@
 //! One lease: granted under an id of our choice, so that a grant may be sent twice, and kept alive until it is lost.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
-use etcd_client::LeaseGrantOptions;
+use etcd_client::{LeaseGrantOptions, LeaseTimeToLiveOptions};
 use reception_core::{Error, ErrorKind, Moment, Result};
 use reception_kit::{Backoff, sleep_until};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Patience, Session};
-use crate::error::error;
+use crate::error::{NAME, error};
 
 /// A lease as it was acknowledged last.
 #[derive(Clone, Copy, Debug)]
@@ -53,18 +53,34 @@ impl Session {
             async move { lease.grant(seconds, Some(LeaseGrantOptions::new().with_id(id))).await }
         };
         match self.call(operation, patience, work).await {
-            Ok(granted) => {
-                let ttl = span(granted.ttl());
-                self.granted.store(u64::try_from(ttl.as_millis()).unwrap_or_default(), Ordering::Relaxed);
-                Ok(Granted { id, sent, ttl })
-            }
+            Ok(granted) => Ok(Granted { id, sent, ttl: self.noted(span(granted.ttl())) }),
             // An earlier try of ours has landed.
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let sent = self.renew(operation, id, patience).await?;
-                Ok(Granted { id, sent, ttl: self.granted(operation, id, patience).await? })
+                Ok(Granted { id, sent, ttl: self.noted(self.granted(operation, id, patience).await?) })
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes what was granted, and says once when it is more than was asked for.
+    fn noted(&self, ttl: Duration) -> Duration {
+        let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        if self.granted.swap(millis, Ordering::Relaxed) != millis && ttl > self.ttl {
+            let (backend, operation, asked) = (NAME, "grant", self.ttl);
+            tracing::warn!(backend, operation, ?asked, granted = ?ttl, "the server grants longer leases");
+        }
+        ttl
+    }
+
+    /// The keys on the lease `id`.
+    pub(super) async fn keys_on(&self, id: i64) -> Result<BTreeSet<Vec<u8>>> {
+        let work = |channel: &etcd_client::Client| {
+            let (mut lease, with_keys) = (channel.lease_client(), LeaseTimeToLiveOptions::new().with_keys());
+            async move { lease.time_to_live(id, Some(with_keys)).await }
+        };
+        let told = self.call("reconcile", self.brief(), work).await?;
+        Ok(told.keys().iter().cloned().collect())
     }
 
     /// What the server granted last.

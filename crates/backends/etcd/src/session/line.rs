@@ -1,5 +1,8 @@
 //! One watch stream, open until it breaks; nobody but its owner opens it again, and from which revision is the owner's to know.
 
+#[cfg(test)]
+mod tests;
+
 use etcd_client::{
     Event, ResponseHeader, WatchOptions, WatchRequestSender, WatchResponse, WatchResponseStream,
 };

@@ -4,6 +4,9 @@
 //! everybody else's instances. A registration starts to look after its write, from the revision of that write on, so nothing is
 //! missed and nothing is waited for.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
@@ -43,6 +46,8 @@ struct Table {
 struct Key {
     key: String,
     from: i64,
+    /// The lease that the record is on as far as its owner knows; zero for none.
+    lease: i64,
     seen: watch::Sender<Option<Seen>>,
 }
 
@@ -78,7 +83,7 @@ impl Eye {
         let mut table = session.lookout.table();
         table.next += 1;
         let watch = table.next;
-        table.keys.insert(watch, Key { key: key.to_owned(), from, seen: sender });
+        table.keys.insert(watch, Key { key: key.to_owned(), from, lease: 0, seen: sender });
         table.fresh.push(watch);
         if !mem::replace(&mut table.running, true) {
             session.supervisor.spawn("lookout", run(Arc::clone(session)));
@@ -91,6 +96,13 @@ impl Eye {
     /// Whether a record of this revision is looked at: not in a store whose revisions have become smaller.
     pub(crate) fn covers(&self, revision: i64) -> bool {
         self.session.lookout.table().keys.get(&self.watch).is_some_and(|key| key.from <= revision + 1)
+    }
+
+    /// The record is on this lease now.
+    pub(crate) fn rests_on(&self, lease: i64) {
+        if let Some(key) = self.session.lookout.table().keys.get_mut(&self.watch) {
+            key.lease = lease;
+        }
     }
 
     /// The next thing that happens to the key; later ones replace earlier ones. Cancel safe.
@@ -157,6 +169,24 @@ impl Lookout {
             key.seen.send_replace(Some(Seen::Unsure(told.get_or_insert_with(behind).clone())));
         }
         told
+    }
+
+    /// The watches whose records should be on this lease.
+    pub(super) fn resting(&self, lease: i64) -> Vec<i64> {
+        let table = self.table();
+        table.keys.iter().filter(|(_, key)| key.lease == lease).map(|(watch, _)| *watch).collect()
+    }
+
+    /// Of these watches, tells those whose record is not among the keys on its lease.
+    pub(super) fn missed(&self, watches: &[i64], lease: i64, keys: &BTreeSet<Vec<u8>>) {
+        let mut table = self.table();
+        for watch in watches {
+            let Some(key) = table.keys.get_mut(watch).filter(|key| key.lease == lease) else { continue };
+            if !keys.contains(key.key.as_bytes()) {
+                let error = error(ErrorKind::LeaseLost, OPERATION, "the record is not on its lease");
+                key.seen.send_replace(Some(Seen::Unsure(error)));
+            }
+        }
     }
 
     fn tell(&self, answer: &WatchResponse) {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,6 +11,7 @@ use std::{
 use reception_core::{Error, ErrorKind, Result};
 use reception_kit::{Backoff, sleep_until};
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use super::{Beat, Granted, Session, fresh_lease, keep};
 use crate::error::error;
@@ -18,6 +20,9 @@ const SEATS: usize = 256;
 const OPERATION: &str = "register";
 /// How long a closing client waits for a grant that is under way, so as to know what to revoke.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How often the keys on a lease are read, at the most.
+const RECONCILE: Duration = Duration::from_secs(60);
 
 /// All shared leases of a client.
 #[derive(Debug, Default)]
@@ -203,6 +208,7 @@ async fn run(session: Arc<Session>, number: u64, shard: Arc<Shard>) {
         shard.state.send_replace(State::Held { lease: id, doubt: None });
         tokio::select! {
             _lost = keep(&session, held, &shard.suspect, |beat| tell(&shard.state, &held, beat)) => {}
+            never = reconcile(&session, held) => match never {},
             () = closing.cancelled() => return end(&session, &shard, id).await,
             () = empty(&session, number, held.ttl) => return revoke(&session, id).await,
         }
@@ -236,6 +242,21 @@ async fn empty(session: &Session, number: u64, ttl: Duration) {
         sleep_until(&session.clock, session.clock.now().saturating_add(ttl)).await;
         if session.shards.retire(number) {
             return;
+        }
+    }
+}
+
+/// The safety net: one read for all records on the lease, and whoever misses its own is told to look.
+async fn reconcile(session: &Session, held: Granted) -> Infallible {
+    let span = RECONCILE.max(held.ttl * 3);
+    loop {
+        // Spread over a quarter, so that clients that came together do not ask together.
+        let part = u32::from(Uuid::new_v4().as_bytes()[0]);
+        let at = session.clock.now().saturating_add(span).saturating_add(span / 1024 * part);
+        sleep_until(&session.clock, at).await;
+        let resting = session.lookout.resting(held.id);
+        if let Ok(keys) = session.keys_on(held.id).await {
+            session.lookout.missed(&resting, held.id, &keys);
         }
     }
 }

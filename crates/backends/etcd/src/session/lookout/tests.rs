@@ -1,0 +1,77 @@
+//! What an eye is told, and by which answers.
+
+use super::*;
+use crate::testing::{answer, event, header};
+
+fn looking(from: i64, lease: i64) -> (Lookout, watch::Receiver<Option<Seen>>) {
+    let lookout = Lookout::default();
+    let (seen, eye) = watch::channel(None);
+    lookout.table().keys.insert(1, Key { key: "k".to_owned(), from, lease, seen });
+    (lookout, eye)
+}
+
+fn from(lookout: &Lookout) -> i64 {
+    lookout.table().keys[&1].from
+}
+
+fn unsure(eye: &mut watch::Receiver<Option<Seen>>) -> bool {
+    matches!(&*eye.borrow_and_update(), Some(Seen::Unsure(_)))
+}
+
+fn at(revision: i64, term: u64) -> Position {
+    Position { revision, term }
+}
+
+#[test]
+fn a_store_that_is_behind_is_looked_at_from_where_it_is() {
+    let (lookout, mut eye) = looking(10, 0);
+    assert!(lookout.rewind(at(9, 3)).is_none());
+    assert!(!unsure(&mut eye));
+    assert!(lookout.rewind(at(4, 3)).is_some());
+    assert!(unsure(&mut eye));
+    assert_eq!(from(&lookout), 5);
+    assert!(lookout.rewind(at(4, 3)).is_none());
+}
+
+#[test]
+fn a_store_with_an_older_leader_is_compared() {
+    let (lookout, mut eye) = looking(10, 0);
+    lookout.tell(&answer(header(9, 8), Vec::new()));
+    assert!(lookout.rewind(at(20, 2)).is_some());
+    assert!(unsure(&mut eye));
+    assert_eq!(from(&lookout), 10);
+    assert!(lookout.rewind(at(21, 2)).is_none());
+}
+
+#[test]
+fn an_answer_without_a_header_rewinds_nothing() {
+    let (lookout, mut eye) = looking(10, 0);
+    assert!(lookout.rewind(Position::default()).is_none());
+    assert!(!unsure(&mut eye));
+    assert_eq!(from(&lookout), 10);
+}
+
+#[test]
+fn a_revision_that_goes_backwards_is_told_and_moves_nothing_back() {
+    let (lookout, mut eye) = looking(10, 0);
+    lookout.tell(&answer(header(20, 1), vec![event(0, "k", 20, 2)]));
+    assert!(matches!(&*eye.borrow_and_update(), Some(Seen::Put { revision: 20, lease: 7 })));
+    lookout.tell(&answer(header(12, 1), vec![event(1, "k", 12, 0)]));
+    assert!(matches!(&*eye.borrow_and_update(), Some(Seen::Gone { revision: 12 })));
+    assert_eq!(from(&lookout), 21);
+}
+
+#[test]
+fn a_record_that_is_not_on_its_lease_is_noticed() {
+    let (lookout, mut eye) = looking(10, 7);
+    let there = BTreeSet::from([b"k".to_vec()]);
+    assert_eq!(lookout.resting(8), Vec::<i64>::new());
+    let resting = lookout.resting(7);
+    lookout.missed(&resting, 7, &there);
+    assert!(!unsure(&mut eye));
+    // Written on another lease meanwhile.
+    lookout.missed(&resting, 8, &BTreeSet::new());
+    assert!(!unsure(&mut eye));
+    lookout.missed(&resting, 7, &BTreeSet::new());
+    assert!(unsure(&mut eye));
+}
