@@ -2,6 +2,8 @@
 
 mod leading;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

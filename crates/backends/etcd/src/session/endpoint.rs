@@ -1,5 +1,8 @@
 //! One address of the store: its own channel, and the token that its calls carry.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     sync::{
