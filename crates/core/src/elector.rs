@@ -19,7 +19,8 @@ use crate::{
 pub trait Elector: fmt::Debug + Send + Sync {
     /// Stands with this candidate and waits until it leads.
     ///
-    /// It retries Unavailable and Timeout until it is canceled or dropped.
+    /// It retries Unavailable and Timeout until it is canceled or dropped: put a deadline of your own around it, or
+    /// [`probe`](crate::Client::probe) first.
     ///
     /// # Errors
     /// Canceled after [`cancel`](Elector::cancel); Conflict when this elector already stands with the same id; Denied, Unauthenticated, Closed,

@@ -55,7 +55,8 @@ impl Reply {
 
 /// One registered instance: it repairs itself until it is closed, dropped or taken by another owner.
 ///
-/// Dropping it withdraws the instance without waiting; [`close`](Registration::close) waits and says how it went. A process that is killed
+/// Dropping it withdraws the instance without waiting; [`close`](Registration::close) waits and says how it went. Close it before `main`
+/// returns: the task that withdraws needs the runtime. `let _ = registration` drops at once. A process that is killed
 /// withdraws nothing: its instances stay for at most [`Capabilities::crash_bound`](crate::Capabilities::crash_bound).
 #[must_use = "dropping a registration withdraws the instance"]
 pub struct Registration {

@@ -17,7 +17,7 @@ use crate::error::{CORE, Error, ErrorKind, Result};
 /// assert!(token < FencingToken::new(token.domain(), 43));
 /// # Ok::<(), reception_core::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FencingToken {
     domain: [u8; 16],
     value: u64,
@@ -55,6 +55,12 @@ impl fmt::Display for FencingToken {
             write!(f, "{byte:02x}")?;
         }
         write!(f, ":{}", self.value)
+    }
+}
+
+impl fmt::Debug for FencingToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FencingToken({self})")
     }
 }
 

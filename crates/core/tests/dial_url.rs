@@ -44,6 +44,9 @@ fn schemes_without_an_authority_are_taken() {
 fn what_is_wrong_is_refused_before_any_io() {
     for text in [
         "",
+        "127.0.0.1:2379",
+        "memory:x",
+        "etcd:127.0.0.1:2379",
         "etcd",
         "://h",
         "1etcd://h",

@@ -131,16 +131,22 @@ fn distance(left: &str, right: &str) -> usize {
     row[right.len()]
 }
 
+const NO_SCHEME: &str = "a dial URL begins with a scheme, as etcd://127.0.0.1:2379 does: a letter, then letters, digits, '+', '-', '.'";
+
 impl FromStr for DialUrl {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (scheme, rest) =
-            text.split_once(':').ok_or_else(|| config("a dial URL starts with a scheme and a colon"))?;
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| config(NO_SCHEME))?;
         let scheme = scheme.to_ascii_lowercase();
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         if !scheme.starts_with(|first: char| first.is_ascii_lowercase()) || !scheme.bytes().all(plain) {
-            return Err(config("the scheme is not letters, digits, '+', '-' and '.'"));
+            return Err(config(NO_SCHEME));
+        }
+        if !rest.is_empty() && !rest.starts_with(['/', '?', '#']) {
+            return Err(config(
+                "after the scheme come \"//\" and a host, a path that starts with '/', or options",
+            ));
         }
         if rest.contains('#') {
             return Err(config("a dial URL has no fragment: write '#' as %23"));
