@@ -1,8 +1,42 @@
-#![doc = include_str!("../../../README.md")]
+//! Service discovery and leader election over the coordination store that you already run.
+//!
+//! One process says "I am an instance of `api`, reach me here" and is withdrawn when it dies; others list and watch the live instances;
+//! candidates elect one leader, with a fencing token. The same program runs on every store by changing a URL.
+//!
+//! ```
+//! use futures_util::StreamExt;
+//! use reception::{ClientExt, Service};
+//!
+//! # #[tokio::main] async fn main() -> reception::Result<()> {
+//! let client = reception::dial("memory:").await?; // or "etcd://h1:2379,h2:2379/prod?ttl=10s"
+//! let api = Service::builder("api", "10.0.0.7", 8080).attribute("zone", "a").build()?;
+//! let registration = client.register(api.clone()).await?; // repairs itself until closed
+//!
+//! let mut watcher = client.watch(&"api".parse()?).await?; // a stream of Reset, Patch and Stale
+//! assert!(watcher.next().await.is_some());
+//!
+//! let elector = client.elector(&"reaper".parse()?).await?;
+//! let leadership = elector.elect(api).await?; // token(), is_held(), lost(), run(), resign()
+//! leadership.resign().await?;
+//! registration.close().await?;
+//! # client.close().await }
+//! ```
+//!
+//! Each backend is a feature: `memory` (default) and `etcd`. `observe` adds a wrapper that traces and counts, and counters of what happens
+//! inside a client; `serde` adds `Deserialize` to names, tokens and dial URLs.
+//!
+//! Everything needs a tokio runtime with time and I/O enabled, as `#[tokio::main]` makes one.
+//! Dropping a guard posts a wish that a task of the client carries out: close what you hold before `main` returns. `let _ = guard` drops at
+//! once; `let _guard` keeps.
 
 mod rows;
 
 pub mod announce;
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
 
 use std::sync::Arc;
 
@@ -38,7 +72,7 @@ pub use rows::dialer;
 ///
 /// # Errors
 /// Config for a URL, option or file that is wrong and for an unknown scheme; Unsupported, with the name of the feature to turn on, for a
-/// backend that is compiled out; NoRuntime outside a tokio runtime.
+/// backend that is compiled out; NoRuntime outside a tokio runtime. A runtime without time and I/O enabled is not noticed here.
 ///
 /// # Cancel safety
 /// Safe: dropping the future leaves nothing.
