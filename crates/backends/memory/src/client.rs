@@ -1,6 +1,6 @@
 //! The client: wires the session, the watches and the elections of one dial together.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use reception_core::{
     Capabilities, Client, ElectOptions, ElectionName, Elector, Endpoint, ListOptions, Probe, RegisterOptions,
@@ -19,6 +19,9 @@ use crate::{
     session::Session,
     watch::{Instances, Leaders, snapshot},
 };
+
+/// The least span between two comparisons of a record with the store: news tells what happens, this is for what it may miss.
+const RECONCILE: Duration = Duration::from_secs(15);
 
 /// Dials the store that the options name, or one of its own.
 ///
@@ -111,7 +114,7 @@ impl Client for MemoryClient {
             backoff: Backoff::with_bounds(own.renewal() / 16, own.renewal()),
             timeout: own.timeout,
             crash_bound: own.ttl,
-            reconcile: own.ttl / 2,
+            reconcile: (own.ttl / 3).max(RECONCILE),
         };
         register(supervisor, self.lifeline.clone(), service, options, slot, keeping).await
     }

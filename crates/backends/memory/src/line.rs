@@ -216,13 +216,13 @@ impl Watch {
                 let endpoint = self.line.cluster.endpoint();
                 return Err(Break::Failed(error::unreachable(self.operation, &endpoint, "connection reset")));
             }
-            let delivery =
-                async { if self.behind { self.line.travel(self.operation).await.is_ok() } else { false } };
             tokio::select! {
                 biased;
                 error = self.line.broken(self.operation) => return Err(Break::Failed(error)),
                 () = self.signal.notified(), if !self.behind => self.behind = true,
-                true = delivery => {
+                delivered = self.line.travel(self.operation), if self.behind => {
+                    // A fault that is over again before `broken` could see it is a break all the same.
+                    delivered.map_err(Break::Failed)?;
                     let changes = self.missed()?;
                     if !changes.is_empty() {
                         return Ok(changes);
