@@ -61,6 +61,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ("test", extra) => test::run(&workspace, extra),
         ("servers", []) => servers::run(),
         ("backend", [name]) => backend::run(&workspace, name),
+        ("backend", _) => Err("backend takes one NAME, as in `cargo xtask backend nats`".to_owned()),
         ("layout", []) => clean("layout", &layout::faults(&workspace)?),
         ("deps", []) => clean("dependencies", &deps::faults(&workspace.members)),
         ("sources", []) => clean("sources", &sources::faults(&workspace)?),
