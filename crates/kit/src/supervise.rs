@@ -87,6 +87,29 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Runs a user's call: refuses it as [`check`](Self::check) does, and ends it with Closed when the client closes meanwhile (law
+    /// L13).
+    ///
+    /// # Errors
+    ///
+    /// Closed, NoRuntime, or what the work answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// As the work.
+    pub async fn serve<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        self.check(operation)?;
+        tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = self.inner.closing.cancelled() => Err(self.closed(operation)),
+        }
+    }
+
     /// The error of every call after `close`.
     #[must_use]
     pub fn closed(&self, operation: &'static str) -> Error {

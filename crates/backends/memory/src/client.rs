@@ -120,10 +120,9 @@ impl Client for MemoryClient {
     }
 
     async fn list_with(&self, name: &ServiceName, options: ListOptions) -> Result<Snapshot> {
-        self.shared.supervisor.check("list")?;
         let folder = self.shared.space.service(name);
-        let (entries, position) =
-            self.shared.line.ask("list", |store, _| (store.range(&folder), store.position())).await?;
+        let read = self.shared.line.ask("list", |store, _| (store.range(&folder), store.position()));
+        let (entries, position) = self.shared.supervisor.serve("list", read).await?;
         let (all, unreadable) = snapshot(name, &folder, &entries, position);
         if options.any_status {
             return Ok(all);
@@ -147,16 +146,15 @@ impl Client for MemoryClient {
     }
 
     async fn names(&self) -> Result<BTreeSet<ServiceName>> {
-        self.shared.supervisor.check("names")?;
         let folder = self.shared.space.services();
-        let names = self.shared.line.ask("names", |store, _| store.folders(&folder)).await?;
+        let read = self.shared.line.ask("names", |store, _| store.folders(&folder));
+        let names = self.shared.supervisor.serve("names", read).await?;
         Ok(names.iter().filter_map(|name| ServiceName::foreign(name).ok()).collect())
     }
 
     async fn probe(&self) -> Result<Probe> {
-        self.shared.supervisor.check("probe")?;
         let sent = self.shared.line.now();
-        self.shared.line.ask("probe", |_, _| ()).await?;
+        self.shared.supervisor.serve("probe", self.shared.line.ask("probe", |_, _| ())).await?;
         let took = self.shared.line.now().saturating_since(sent);
         let endpoint = Endpoint::new(self.cluster().endpoint(), Ok(took));
         let probe = Probe::new(vec![endpoint]).server("memory").version(env!("CARGO_PKG_VERSION"));

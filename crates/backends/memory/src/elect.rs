@@ -38,13 +38,10 @@ impl MemoryElector {
     }
 
     async fn queue(&self, operation: &'static str) -> Result<Vec<Leader>> {
-        self.shared.supervisor.check(operation)?;
         let (folder, domain) = self.places();
-        let (mut entries, domain) = self
-            .shared
-            .line
-            .call(operation, |store, _| Ok((store.range(&folder), domain_of(store, &domain)?)))
-            .await?;
+        let read = |store: &mut Store, _| Ok((store.range(&folder), domain_of(store, &domain)?));
+        let read = self.shared.line.call(operation, read);
+        let (mut entries, domain) = self.shared.supervisor.serve(operation, read).await?;
         entries.sort_by_key(|(_, entry)| entry.created);
         let standing = entries.iter().filter(|(key, _)| tail(&folder, key).is_some());
         Ok(standing.map(|(_, entry)| leader(domain, entry)).collect())
