@@ -191,3 +191,45 @@ async fn a_store_that_lost_its_data_gets_everything_back_in_a_new_domain() {
     assert_eq!(again.token().partial_cmp(&token), None, "tokens of two lives of a store have no order");
     program.client.close().await.expect("closes");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_lost_its_data_and_came_further_is_not_taken_for_the_old_one() {
+    let server = Etcd::start().await.expect("a server");
+    let proxy = Proxy::start(server.endpoint()).await.expect("a proxy");
+    let old = dial(&format!("etcd://{}/overtake?ttl=60s", server.endpoint())).await;
+    let mut guards = Vec::new();
+    for id in ["i1", "i2"] {
+        guards.push(patiently("register", old.register(instance(id))).await.expect("registers"));
+    }
+    let reader = dial(&format!("etcd://{}/overtake?ttl=10s", proxy.endpoint())).await;
+    let mut follower = Follower::start(&*reader, &api()).await;
+    guards.push(patiently("register", old.register(instance("i3"))).await.expect("registers"));
+    follower.until("the third instance", |follower| follower.ids().len() == 3).await;
+    let resets = follower.resets;
+
+    proxy.cut().await.expect("cuts");
+    drop(guards);
+    old.close().await.expect("closes");
+    server.wipe().await.expect("wiped and started");
+    let new = dial(&format!("etcd://{}/overtake?ttl=60s", server.endpoint())).await;
+    let mut others = Vec::new();
+    for id in ["j1", "j2", "j3"] {
+        others.push(patiently("register", new.register(instance(id))).await.expect("registers"));
+    }
+    let ctl = server.ctl().expect("etcdctl");
+    for round in 0..20 {
+        ctl.run(&["put", "elsewhere", &round.to_string()]).await.expect("puts");
+    }
+    proxy.heal().await.expect("heals");
+
+    follower.until("a whole view", |follower| follower.resets > resets).await;
+    assert!(
+        follower.ids().iter().all(|id| id.starts_with('j')),
+        "the view is the new store's: {:?}",
+        follower.ids()
+    );
+    assert_eq!(follower.ids().len(), 3);
+    for client in [reader, new] {
+        client.close().await.expect("closes");
+    }
+}

@@ -2,27 +2,29 @@
 //!
 //! The position is a revision: every change up to it is in the view. After a break the changes since the position are asked for by
 //! one read, which costs what has changed, and only a removal among them costs a whole list: etcd tells a removal to none but those
-//! who were listening. (Opening the stream at the position would bring the removals too, but does not say when all have come.)
+//! who were listening. The same read looks for a witness, a key of the view, so that another store is not taken for this one. (Opening the stream at the position would bring the removals too, but does not say when all have come.)
 
 mod pages;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use etcd_client::{GetOptions, KeyValue, WatchResponse};
+use etcd_client::{GetOptions, KeyValue, Txn, TxnOp, WatchResponse};
 use reception_core::{ErrorKind, Patch, Result, Service, ServiceId, ServiceName, Snapshot};
 use reception_kit::{Break, Source, record};
 
 pub(crate) use pages::{names, pages};
+use witness::Witness;
 
 use crate::{
     error::error,
     layout::{end_of, id_of},
-    session::{Ended, Line, Position, Range, Session, is_gone},
+    session::{Ended, Line, Position, Range, Session, is_gone, reads},
 };
 
 const OPERATION: &str = "watch";
@@ -41,6 +43,7 @@ pub(crate) struct Instances {
     name: ServiceName,
     prefix: String,
     place: Place,
+    witness: Option<Witness>,
     /// Ids whose records cannot be read (law L16).
     unreadable: BTreeSet<ServiceId>,
     /// What was read on the way to a stream that did not open.
@@ -99,6 +102,7 @@ impl Instances {
             name: name.clone(),
             prefix: session.layout.instances(name),
             place: Place::default(),
+            witness: None,
             unreadable: BTreeSet::new(),
             owed: None,
             line: None,
@@ -148,14 +152,26 @@ impl Instances {
             .with_range(end_of(&self.prefix))
             .with_min_mod_revision(since + 1)
             .with_limit(MISSED);
-        let read = self.session.get(OPERATION, self.session.brief(), self.prefix.as_bytes(), options);
+        let witness = self.witness.as_ref().map_or(self.prefix.as_bytes(), |witness| &witness.key);
+        let only = GetOptions::new().with_keys_only();
+        let txn = Txn::new()
+            .and_then([TxnOp::get(self.prefix.as_str(), Some(options)), TxnOp::get(witness, Some(only))]);
+        let read = self.session.txn(OPERATION, self.session.brief(), txn);
         let answer = read.await.map_err(|error| match error.kind() {
             ErrorKind::TooLarge => Break::Gap(error),
             _ => Break::Failed(error),
         })?;
         let now = Position::of(answer.header());
-        if now.is_before(self.place.at) {
-            return Err(Self::gap("the store is another one, or an older state of itself"));
+        let [answer, found] = &reads(&answer)[..] else { return Err(Self::gap("half an answer")) };
+        let same = match (&self.witness, found.kvs().first()) {
+            (Some(witness), Some(found)) => witness.is_still(found, since),
+            (None, _) => self.place.keys == 0,
+            (Some(_), None) => false,
+        };
+        if now.is_before(self.place.at) || !same {
+            return Err(Self::gap(
+                "keys were removed, or the store is another one or an older state of itself",
+            ));
         }
         let created = answer.kvs().iter().filter(|kv| kv.create_revision() > since).count();
         let kept = self.place.keys.saturating_add(i64::try_from(created).unwrap_or(i64::MAX));
@@ -165,9 +181,16 @@ impl Instances {
         self.place = Place { at: now, keys: kept, ..Place::default() };
         let mut changes = Changes::new();
         for kv in answer.kvs() {
+            self.witness(kv);
             self.upsert(kv, &mut changes);
         }
         Ok(self.patch(changes))
+    }
+
+    fn witness(&mut self, kv: &KeyValue) {
+        if self.witness.as_ref().is_none_or(|witness| witness.modified <= kv.mod_revision()) {
+            self.witness = Some(Witness::of(kv));
+        }
     }
 
     fn take(&mut self, answer: &WatchResponse) -> Patch {
@@ -179,11 +202,14 @@ impl Instances {
             self.place.at.revision = self.place.at.revision.max(kv.mod_revision());
             if is_gone(event) {
                 self.place.keys -= 1;
+                // Without it the next break costs a list, unless something is written before.
+                self.witness.take_if(|witness| witness.key == kv.key());
                 if let Some(id) = id_of(&self.prefix, kv.key()) {
                     self.take_out(&id, &mut changes);
                 }
             } else {
                 self.place.keys += i64::from(kv.version() == 1);
+                self.witness(kv);
                 self.upsert(kv, &mut changes);
             }
         }
@@ -206,9 +232,13 @@ impl Source for Instances {
         self.owed = None;
         self.unreadable.clear();
         let mut services = Vec::new();
+        let mut witness: Option<Witness> = None;
         let (name, prefix, unreadable) = (&self.name, self.prefix.as_str(), &mut self.unreadable);
         let read_page = |kvs: Vec<KeyValue>| {
             for kv in kvs {
+                if witness.as_ref().is_none_or(|witness| witness.modified <= kv.mod_revision()) {
+                    witness = Some(Witness::of(&kv));
+                }
                 match read(name, prefix, &kv) {
                     Some((_, Ok(service))) => services.push(service),
                     Some((id, Err(_))) => drop(unreadable.insert(id)),
@@ -218,6 +248,7 @@ impl Source for Instances {
         };
         let end = pages(&self.session, OPERATION, self.session.brief(), prefix, read_page).await?;
         self.place = Place { at: end.at, keys: end.keys, partial: false, fresh: true };
+        self.witness = witness;
         Ok(Snapshot::new(self.name.clone(), revision(end.at.revision), services)
             .with_unreadable(self.unreadable.len()))
     }
