@@ -19,6 +19,10 @@ use crate::{
     watch::{Instances, list, names},
 };
 
+/// All watchers lose a server at one moment: the first tries to open their streams again are spread over this span.
+const SPREAD: Duration = Duration::from_secs(1);
+/// The longest wait before a stream is opened again.
+const RETRY: Duration = Duration::from_secs(5);
 /// HTTP/2 pings find a connection that is dead but open. The server refuses them closer than 5 s apart, and all of them while no
 /// stream is open: then a call that is not answered in time leaves the connection.
 const PING: Duration = Duration::from_secs(6);
@@ -58,8 +62,8 @@ pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
     let clock = Clock::BOOT;
     let session = Session::new(layout, supervisor.clone(), clock.clone(), (options.timeout, ttl), endpoints);
     Ok(Arc::new(EtcdClient {
-        instances: Hub::new(supervisor.clone(), clock.clone(), Backoff::new()),
-        observers: Hub::new(supervisor.clone(), clock, Backoff::new()),
+        instances: Hub::new(supervisor.clone(), clock.clone(), Backoff::with_bounds(SPREAD, RETRY)),
+        observers: Hub::new(supervisor.clone(), clock, Backoff::with_bounds(SPREAD, RETRY)),
         wanted: Arc::default(),
         lease: ttl.max(LEAST_GRANT),
         user: name,
