@@ -1,5 +1,6 @@
 //! One candidacy: its own lease, its key, the wait for the one before it, and the watch on its own key while it leads.
 
+mod asking;
 mod leading;
 mod standing;
 #[cfg(test)]
@@ -10,13 +11,13 @@ use std::{sync::Arc, time::Duration};
 use etcd_client::{KeyValue, WatchResponse};
 use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Result};
 use reception_kit::{Backoff, Claim, Pulse, Won};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use standing::Turn;
 
 use crate::{
     error::error,
-    session::{Beat, Ended, Granted, Line, Range, Session, fresh_lease, is_gone, keep},
+    session::{Beat, Ended, Granted, Line, Range, Session, is_gone, keep},
 };
 
 const OPERATION: &str = "elect";
@@ -37,6 +38,8 @@ pub(crate) struct Candidacy {
     value: Vec<u8>,
     /// The lease that was asked for, known before the answer so that it can be revoked without one.
     asked: Option<i64>,
+    /// The answer to a grant that is under way in a task of its own.
+    answer: Option<oneshot::Receiver<Result<Granted>>>,
     lease: Option<Lease>,
     /// Our key: its create revision and the revision up to which it is known.
     key: Option<Key>,
@@ -45,6 +48,8 @@ pub(crate) struct Candidacy {
     line: Option<Line>,
     retry: Backoff,
     retry_at: Option<reception_core::Moment>,
+    /// Whether our key was read since the last break, so that only the stream is still to be opened.
+    looked: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,12 +71,14 @@ impl Candidacy {
             election: election.clone(),
             value,
             asked: None,
+            answer: None,
             lease: None,
             key: None,
             domain: [0; 16],
             line: None,
             retry: Backoff::new(),
             retry_at: None,
+            looked: false,
         }
     }
 
@@ -96,8 +103,7 @@ impl Candidacy {
             }
             self.forget();
         }
-        let id = *self.asked.get_or_insert_with(fresh_lease);
-        let granted = self.session.grant(OPERATION, id, self.session.brief()).await?;
+        let (id, granted) = self.ask().await?;
         let (sender, beat) = watch::channel(Beat::Held(granted));
         let session = Arc::clone(&self.session);
         self.session.supervisor.spawn("candidate lease", async move {
@@ -115,6 +121,7 @@ impl Candidacy {
 
     fn forget(&mut self) {
         self.asked = None;
+        self.answer = None;
         self.lease = None;
         self.key = None;
         self.line = None;
@@ -252,12 +259,17 @@ impl Claim for Candidacy {
     async fn release(&mut self) -> Result<()> {
         self.line = None;
         self.lease = None;
-        if let Some(id) = self.asked {
+        while let Some(id) = self.asked {
+            let settled = self.settled().await;
             let revoked = self.session.revoke("resign", id, self.session.brief()).await;
             if self.session.supervisor.is_closed() {
                 self.session.parted(id, &revoked);
             }
             revoked?;
+            // A grant that was answered meanwhile may have come after the revocation: once more.
+            if settled || self.left_alone() {
+                break;
+            }
         }
         self.forget();
         Ok(())

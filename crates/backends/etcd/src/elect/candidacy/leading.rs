@@ -18,9 +18,7 @@ impl Candidacy {
                     Ok(None) => {}
                     Ok(Some(lost)) => return lost,
                     Err(error) => {
-                        self.line = None;
-                        self.retry_at =
-                            Some(self.session.clock.now().saturating_add(self.retry.next(&error)));
+                        self.broke(&error);
                         continue;
                     }
                 }
@@ -34,19 +32,21 @@ impl Candidacy {
                         return Self::lost(format!("the leader's key was removed at revision {revision}"));
                     }
                 }
-                Err(ended) => {
-                    let error = broken(ended);
-                    self.line = None;
-                    self.retry_at = Some(self.session.clock.now().saturating_add(self.retry.next(&error)));
-                }
+                Err(ended) => self.broke(&broken(ended)),
             }
         }
     }
 
-    /// Opens the stream on our key from a revision at which it stood.
+    fn broke(&mut self, error: &Error) {
+        self.line = None;
+        self.looked = false;
+        self.retry_at = Some(self.session.clock.now().saturating_add(self.retry.next(error)));
+    }
+
+    /// Opens the stream on our key from a revision at which it stood. Dropped at each renewal: what was read stays read.
     async fn look_again(&mut self) -> Result<Option<Error>> {
         let (Some(own), Some(key)) = (self.own(), self.key) else { return Ok(Some(Self::lost("no key"))) };
-        if self.retry_at.is_some() {
+        if self.retry_at.is_some() && !self.looked {
             // After a break, since the history may be gone.
             let only = GetOptions::new().with_keys_only();
             let read = self.session.get(OPERATION, self.session.brief(), &own, only).await?;
@@ -55,6 +55,7 @@ impl Candidacy {
             }
             let known = read.header().map_or(key.known, etcd_client::ResponseHeader::revision);
             self.key = Some(Key { known, ..key });
+            self.looked = true;
         }
         let range = self.range(OWN, own);
         self.line = Some(self.session.open(OPERATION, self.session.brief(), &range).await?);
