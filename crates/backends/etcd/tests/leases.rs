@@ -10,7 +10,7 @@ use std::time::Duration;
 use etcd_client::{Client as Direct, GetOptions, PutOptions};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reception_core::{ClientExt, ElectionName, ErrorKind, RegistrationState};
-use reception_lab::{Etcd, Flow, Proxy, eventually};
+use reception_lab::{Etcd, Flow, Proxy, Way, eventually};
 use support::{Follower, SOON, dial, direct, instance, listed};
 use tokio::time::Instant;
 
@@ -139,6 +139,49 @@ async fn a_lost_answer_leaves_one_record_and_a_close_leaves_none() {
         assert_eq!(leases(&store).await, Vec::<i64>::new());
     }
     assert_eq!(proxy.counts().replies_cut, 2);
+}
+
+#[tokio::test]
+async fn grants_whose_answers_were_lost_are_not_left_by_a_close() {
+    let etcd = Etcd::start().await.unwrap();
+    let proxy = Proxy::start(etcd.endpoint()).await.unwrap();
+    let store = direct(&etcd).await;
+    let client = dial(proxy.endpoint(), "ttl=60s&timeout=1s").await;
+    client.list(&support::api()).await.unwrap();
+    proxy.set(Way::ToClient, Flow::Swallow);
+    assert!(client.register(instance("one")).await.is_err());
+    eventually(SOON, || async { (!leases(&store).await.is_empty()).then_some(()).ok_or(()) }).await.unwrap();
+    // Long enough for the grant to be given up and asked for again.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(3) {
+        let left = leases(&store).await;
+        assert!(left.len() <= 1, "one lease is wanted: {left:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    proxy.heal().await.unwrap();
+    let again = || async { client.register(instance("two")).await.map_err(|error| error.to_string()) };
+    let registration = eventually(SOON, again).await.unwrap();
+    assert_eq!(leases(&store).await.len(), 1);
+    client.close().await.unwrap();
+    assert_eq!(leases(&store).await, Vec::<i64>::new());
+    drop(registration);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn candidacies_dropped_at_any_time_leave_no_lease() {
+    let etcd = Etcd::start().await.unwrap();
+    let store = direct(&etcd).await;
+    let lane = async |lane: u64| {
+        let client = dial(etcd.endpoint(), "ttl=60s").await;
+        let elector = client.elector(&ElectionName::new(&format!("reaper{lane}")).unwrap()).await.unwrap();
+        for round in 0..50 {
+            let pause = Duration::from_millis((round * 7 + lane * 3) % 26);
+            drop(tokio::time::timeout(pause, elector.elect(instance("one"))).await);
+        }
+        client.close().await.unwrap();
+    };
+    tokio::join!(lane(0), lane(1), lane(2), lane(3));
+    assert_eq!(leases(&store).await, Vec::<i64>::new());
 }
 
 #[tokio::test]

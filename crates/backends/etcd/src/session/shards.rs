@@ -184,8 +184,9 @@ impl Shards {
 async fn run(session: Arc<Session>, number: u64, shard: Arc<Shard>) {
     let closing = session.supervisor.closing();
     let mut backoff = Backoff::new();
+    // Kept until its lease is held and lost: a grant whose answer was lost may have landed, and is asked for again or revoked.
+    let mut id = fresh_lease();
     loop {
-        let id = fresh_lease();
         let granting = session.grant(OPERATION, id, session.patient().through_close());
         let granted = tokio::select! {
             granted = granting => granted,
@@ -207,7 +208,7 @@ async fn run(session: Arc<Session>, number: u64, shard: Arc<Shard>) {
         backoff.reset();
         shard.state.send_replace(State::Held { lease: id, doubt: None });
         tokio::select! {
-            _lost = keep(&session, held, &shard.suspect, |beat| tell(&shard.state, &held, beat)) => {}
+            _lost = keep(&session, held, &shard.suspect, |beat| tell(&shard.state, &held, beat)) => id = fresh_lease(),
             never = reconcile(&session, held) => match never {},
             () = closing.cancelled() => return end(&session, &shard, id).await,
             () = empty(&session, number, held.ttl) => return revoke(&session, id).await,
