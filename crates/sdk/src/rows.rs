@@ -32,7 +32,7 @@ pub fn dialer() -> Dialer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reception_core::DialUrl;
+    use reception_core::{DialUrl, OptionSpec};
 
     #[test]
     fn every_row_is_in_the_dialer() {
@@ -53,6 +53,16 @@ mod tests {
             let url: DialUrl = row.example().parse().unwrap();
             assert!(row.schemes().contains(&url.scheme()), "{url}");
             url.check(row.options()).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_readme_of_a_backend_has_its_options_as_they_are_declared() {
+        for (row, _) in ROWS.iter().filter(|(row, _)| row.feature().is_none()) {
+            let folder = format!("{}/../backends/{}", env!("CARGO_MANIFEST_DIR"), row.name());
+            let readme = std::fs::read_to_string(format!("{folder}/README.md")).unwrap();
+            let table: Vec<String> = row.options().iter().map(OptionSpec::row).collect();
+            assert!(readme.contains(&table.join("\n")), "{folder} must hold:\n{}", table.join("\n"));
         }
     }
 }

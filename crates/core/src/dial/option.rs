@@ -24,6 +24,19 @@ pub enum OptionKind {
 }
 
 impl OptionKind {
+    /// The kind in a word, as it stands in tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Duration => "duration",
+            Self::Flag => "flag",
+            Self::Number => "number",
+            Self::Path => "path",
+            Self::Secret => "secret",
+            Self::Text => "text",
+        }
+    }
+
     /// What a value of this kind looks like, as it stands in errors and help.
     #[must_use]
     pub const fn example(self) -> &'static str {
@@ -137,5 +150,15 @@ impl OptionSpec {
     #[must_use]
     pub const fn requires(&self) -> &'static [&'static str] {
         self.requires
+    }
+
+    /// The option as a row of a Markdown table: key, kind, default, meaning. The tables of the READMEs are made of these.
+    #[must_use]
+    pub fn row(&self) -> String {
+        let Self { key, kind, default, doc, requires } = self;
+        let default = default.map_or_else(String::new, |text| format!("`{text}` "));
+        let needs: Vec<String> = requires.iter().map(|key| format!("`{key}`")).collect();
+        let needs = if needs.is_empty() { String::new() } else { format!("; needs {}", needs.join(" and ")) };
+        format!("| `{key}` | {} | {default}| {doc}{needs} |", kind.word())
     }
 }
