@@ -64,13 +64,22 @@ const RULES: &[Rule] = &[
         foreign: &["rustix", "socket2", "tempfile", "thiserror", "tokio"],
     },
     Rule { folder: "crates/xtask", ours: &[], foreign: &["protoc-bin-vendored", "rustix", "serde_json"] },
+    Rule {
+        folder: "crates/bench",
+        ours: &["core", "lab", "sdk"],
+        foreign: &["etcd-client", "futures-util", "rustix", "serde_json", "tokio"],
+    },
     Rule { folder: "crates/cli", ours: &["core", "observe", "sdk"], foreign: &["tokio"] },
     Rule {
         folder: "examples",
         ours: &["core", "kit", "observe", "sdk"],
         foreign: &["futures-util", "tokio"],
     },
-    Rule { folder: "tests", ours: &["core", "lab", "sdk"], foreign: &["futures-util", "tokio"] },
+    Rule {
+        folder: "tests",
+        ours: &["core", "lab", "sdk"],
+        foreign: &["async-trait", "futures-util", "libtest-mimic", "rand", "rustix", "tokio"],
+    },
 ];
 
 /// What every backend may use, and what one of them may use besides.

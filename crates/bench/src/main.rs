@@ -1,0 +1,3 @@
+//! The bench program of Reception.
+
+fn main() {}
