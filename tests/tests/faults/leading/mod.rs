@@ -1,0 +1,5 @@
+//! Faults of leaders and candidates.
+
+use crate::scenario::Scenario;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[];

@@ -1,0 +1,21 @@
+//! The fault scenarios of one server, each replayable from its seed.
+//!
+//! `cargo xtask faults --backend etcd --seed N [--all] [--only F7]` plays them; `cargo test` plays the short rounds with a fixed
+//! seed. A scenario says what is broken and what must hold, in terms of a [`Stand`](stand::Stand): the hooks into one kind of
+//! server. So each backend plays the same scenarios.
+#![expect(clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::panic, reason = "a test may panic")]
+
+mod etcd;
+mod leading;
+mod plan;
+mod scenario;
+mod serving;
+mod stage;
+mod stand;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plan::main()
+}

@@ -1,0 +1,114 @@
+//! Which scenarios are played, and how their outcome is told.
+
+use std::{
+    env,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Builder;
+
+use crate::{
+    etcd,
+    scenario::{LEFT_OUT, Outcome, Scenario, all},
+    stage::Stage,
+};
+
+/// Most scenarios wait most of their time; more at once would crowd two cores.
+const THREADS: usize = 3;
+
+/// The seed of a run that names none: a plain test run plays the same each time.
+const SEED: u64 = 1;
+
+/// The backends that have a stand.
+const BACKENDS: &[&str] = &["etcd"];
+
+/// What `cargo xtask faults` passes on.
+struct Plan {
+    backends: Vec<&'static str>,
+    seed: u64,
+    full: bool,
+}
+
+impl Plan {
+    #[expect(clippy::disallowed_methods, reason = "how `cargo xtask faults` reaches a test target")]
+    fn from_env() -> Result<Self, String> {
+        let seed = match env::var("RECEPTION_FAULTS_SEED") {
+            Ok(text) => text.parse().map_err(|_| format!("RECEPTION_FAULTS_SEED is no number: {text}"))?,
+            Err(_) => SEED,
+        };
+        let backends = match env::var("RECEPTION_FAULTS_BACKEND") {
+            Ok(name) => {
+                let known = BACKENDS.iter().copied().find(|known| *known == name);
+                vec![
+                    known
+                        .ok_or_else(|| format!("no stand for {name}; there are: {}", BACKENDS.join(", ")))?,
+                ]
+            }
+            Err(_) => BACKENDS.to_vec(),
+        };
+        Ok(Self { backends, seed, full: env::var("RECEPTION_FAULTS_ALL").is_ok() })
+    }
+}
+
+/// Plays what the command line and the environment ask for, with the arguments of the standard test harness.
+pub(crate) fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
+    let plan = match Plan::from_env() {
+        Ok(plan) => plan,
+        Err(wrong) => {
+            say(&wrong);
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut trials = Vec::new();
+    for backend in plan.backends {
+        for scenario in all() {
+            let (seed, full) = (plan.seed, plan.full);
+            let name = format!("{backend}::f{:02}_{}", scenario.number, scenario.name);
+            trials.push(Trial::test(name, move || play(backend, scenario, seed, full).map_err(Into::into)));
+        }
+    }
+    if !arguments.list {
+        say(&format!("faults: seed {}, {} rounds", plan.seed, if plan.full { "full" } else { "short" }));
+        for (number, reason) in LEFT_OUT {
+            say(&format!("faults: F{number} is left out: it {reason}"));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn play(backend: &'static str, scenario: Scenario, seed: u64, full: bool) -> Outcome {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let stand = match backend {
+                "etcd" => etcd::stand(scenario.number).await?,
+                other => return Err(format!("no stand for {other}")),
+            };
+            let mut stage = Stage::new(stand, seed, scenario.number, full);
+            (scenario.play)(&mut stage).await
+        })
+    }));
+    let all = if full { " --all" } else { "" };
+    let again = format!(
+        "again: cargo xtask faults --backend {backend} --seed {seed} --only F{}{all}",
+        scenario.number
+    );
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(wrong)) => Err(format!("{wrong}\n{again}")),
+        Err(panic) => {
+            say(&again);
+            std::panic::resume_unwind(panic)
+        }
+    }
+}
+
+/// Prints past the standard harness's printer; a closed pipe is not our failure.
+fn say(text: &str) {
+    drop(writeln!(io::stdout(), "{text}"));
+}

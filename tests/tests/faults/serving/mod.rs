@@ -1,0 +1,5 @@
+//! Faults of registrations and watches.
+
+use crate::scenario::Scenario;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[];
