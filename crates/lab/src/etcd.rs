@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, ops::Deref, path::PathBuf, process::Command, time::Duration};
 
 use crate::{
-    Error, EtcdOptions, Etcdctl, Port, Result, Server, free_port, http_get, process::poll_until, program,
+    Error, EtcdCounts, EtcdOptions, Etcdctl, Port, Result, Server, free_port, http_get, process::poll_until,
+    program,
 };
 
 const READY: Duration = Duration::from_secs(20);
@@ -174,10 +175,27 @@ impl Etcd {
     ///
     /// Cancel safe.
     pub async fn metric(&self, name: &str) -> Result<f64> {
-        let all = http_get(self.ports.health.address(), "/metrics", READY).await?;
-        let line = all.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let all = self.metrics().await?;
+        let line = all.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|value| value.trim().parse().ok())
             .ok_or_else(|| Error::unexpected(format!("the server has no metric {name}")))
+    }
+
+    /// What the server has counted of its clients' calls, messages, bytes and watches.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unexpected`] when the server does not count this; else as [`http_get`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn counts(&self) -> Result<EtcdCounts> {
+        EtcdCounts::parse(&self.metrics().await?)
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        Ok(http_get(self.ports.health.address(), "/metrics", READY).await?.body)
     }
 
     /// The command line program, pointed at this server.

@@ -12,6 +12,7 @@
 mod ctl;
 mod error;
 mod etcd;
+mod etcd_counts;
 mod etcd_options;
 mod eventually;
 mod http;
@@ -25,6 +26,7 @@ mod spawn;
 pub use ctl::{Etcdctl, Finished, Running};
 pub use error::{Error, Result};
 pub use etcd::Etcd;
+pub use etcd_counts::{EtcdCounts, MethodCounts};
 pub use etcd_options::{EtcdOptions, EtcdTls};
 pub use eventually::{Late, eventually};
 pub use http::{Response, http_get};
