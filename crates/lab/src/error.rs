@@ -1,6 +1,8 @@
 //! What can go wrong while a test sets its stage.
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
+
+use crate::history::LineError;
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,6 +30,17 @@ pub enum Error {
         status: String,
         /// What it wrote to standard error.
         stderr: String,
+    },
+    /// A history has a line that is none.
+    #[error("{}:{number}", path.display())]
+    History {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        number: usize,
+        /// What is wrong with it.
+        #[source]
+        source: LineError,
     },
     /// The operating system refused something.
     #[error("{what}")]

@@ -3,6 +3,7 @@
 //! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
 //! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
+//! - [`history`]: what several processes did, as lines in one file.
 //! - [`eventually()`]: waits for a fact with a deadline; no test sleeps for luck.
 //! - [`free_port`]: a loopback port that no parallel test takes.
 //!
@@ -15,6 +16,7 @@ mod etcd;
 mod etcd_counts;
 mod etcd_options;
 mod eventually;
+pub mod history;
 mod http;
 mod port;
 mod process;
