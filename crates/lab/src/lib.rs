@@ -2,6 +2,7 @@
 //!
 //! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
 //! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
+//! - [`Agent`]: a program under test as a process of its own: killed, stopped and continued.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
 //! - [`history`]: what several processes did, as lines in one file.
 //! - [`eventually()`]: waits for a fact with a deadline; no test sleeps for luck.
@@ -10,6 +11,7 @@
 //! Everything listens on loopback only. Everything started here ends with its handle, with a panic of
 //! the test, and with the death of the test process itself.
 
+mod agent;
 mod ctl;
 mod error;
 mod etcd;
@@ -25,6 +27,7 @@ mod proxy;
 mod server;
 mod spawn;
 
+pub use agent::Agent;
 pub use ctl::{Etcdctl, Finished, Running};
 pub use error::{Error, Result};
 pub use etcd::Etcd;

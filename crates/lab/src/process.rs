@@ -39,7 +39,7 @@ pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<String>,
     pub(crate) envs: Vec<(&'static str, String)>,
-    /// Variables of our own environment with this prefix are not passed on.
+    /// Variables of our own environment with this prefix are not passed on; all are when it is empty.
     pub(crate) hidden: &'static str,
 }
 
@@ -51,7 +51,8 @@ impl Launch {
     fn gated(&self) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", GATE, "gate"]).arg(&self.program).args(&self.args);
-        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(self.hidden)) {
+        let hidden = |name: &str| !self.hidden.is_empty() && name.starts_with(self.hidden);
+        for (name, _) in env::vars_os().filter(|(name, _)| hidden(&name.to_string_lossy())) {
             command.env_remove(name);
         }
         command.envs(self.envs.iter().cloned());
