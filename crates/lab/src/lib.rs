@@ -4,6 +4,7 @@
 //! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
 //! - [`Agent`]: a program under test as a process of its own: killed, stopped and continued.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
+//! - [`FencedStore`]: a store that refuses the writes of past leaders.
 //! - [`history`]: what several processes did, as lines in one file.
 //! - [`eventually()`]: waits for a fact with a deadline; no test sleeps for luck.
 //! - [`free_port`]: a loopback port that no parallel test takes.
@@ -18,6 +19,7 @@ mod etcd;
 mod etcd_counts;
 mod etcd_options;
 mod eventually;
+mod fenced;
 pub mod history;
 mod http;
 mod port;
@@ -34,6 +36,7 @@ pub use etcd::Etcd;
 pub use etcd_counts::{EtcdCounts, MethodCounts};
 pub use etcd_options::{EtcdOptions, EtcdTls};
 pub use eventually::{Late, eventually};
+pub use fenced::{FencedAnswer, FencedStore, FencedWriter, fenced_write};
 pub use http::{Response, http_get};
 pub use port::{Port, free_port};
 pub use proxy::{Counts, Flow, Proxy, ProxyOptions, Way};
