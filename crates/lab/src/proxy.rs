@@ -129,6 +129,12 @@ impl Proxy {
         self.shared.counters.read()
     }
 
+    /// When the newest 65 536 connections were accepted, in nanoseconds since boot.
+    #[must_use]
+    pub fn arrivals(&self) -> Vec<u64> {
+        self.shared.arrivals()
+    }
+
     /// Sets what happens to the bytes of one way, on open and on new connections.
     pub fn set(&self, way: Way, flow: Flow) {
         self.policy.send_modify(|policy| policy.set(way, flow));

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use reception_lab::{Flow, Port, Proxy, ProxyOptions, Way, eventually, free_port};
+use reception_lab::{Flow, Port, Proxy, ProxyOptions, Way, eventually, free_port, history::boot_ns};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -367,4 +367,19 @@ async fn dropping_a_proxy_ends_its_connections_and_tasks() {
     }
     // The echo server's own: its listener, and connections that are about to end.
     eventually(SOON, || async { if tasks() == 1 { Ok(()) } else { Err(tasks()) } }).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_proxy_tells_when_connections_arrived() {
+    let echo = Echo::start().await;
+    let proxy = Proxy::start(echo.port.address()).await.unwrap();
+    let before = boot_ns();
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(proxy.endpoint()).await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        client.read_u8().await.unwrap();
+    }
+    let arrivals = proxy.arrivals();
+    assert_eq!(arrivals.len(), 3);
+    assert!(arrivals.is_sorted() && arrivals[0] >= before && arrivals[2] <= boot_ns());
 }

@@ -1,10 +1,10 @@
 //! Accepts connections while it is open.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -23,10 +23,12 @@ use super::{
     counts::{Counters, add, sub},
     flow::Policy,
 };
-use crate::{Error, Result, spawn::spawn};
+use crate::{Error, Result, history::boot_ns, spawn::spawn};
 
 /// Small, so that a stalled way soon closes the sender's window.
 const RECEIVE: usize = 64 << 10;
+/// How many arrivals are remembered.
+const ARRIVALS: usize = 1 << 16;
 
 /// What all connections of a proxy share. They hold no sender of the policy: its end is theirs.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(crate) struct Shared {
     /// The numbers of the open connections.
     pub(crate) open: watch::Sender<BTreeSet<u64>>,
     last: AtomicU64,
+    arrivals: Mutex<VecDeque<u64>>,
 }
 
 impl Shared {
@@ -50,6 +53,7 @@ impl Shared {
             trap: Mutex::new(None),
             open: watch::Sender::new(BTreeSet::new()),
             last: AtomicU64::new(0),
+            arrivals: Mutex::default(),
         }
     }
 
@@ -58,7 +62,21 @@ impl Shared {
         self.last.load(Ordering::SeqCst)
     }
 
+    /// When the newest connections were accepted, in nanoseconds since boot.
+    pub(crate) fn arrivals(&self) -> Vec<u64> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn arrived(&self) {
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        if arrivals.len() == ARRIVALS {
+            arrivals.pop_front();
+        }
+        arrivals.push_back(boot_ns());
+    }
+
     fn enter(self: &Arc<Self>) -> Ticket {
+        self.arrived();
         let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
         self.open.send_modify(|open| {
             open.insert(number);
