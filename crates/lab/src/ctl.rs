@@ -49,6 +49,14 @@ impl Etcdctl {
         Ok(Self { launch: Launch { program, args, envs, hidden: "ETCD" } })
     }
 
+    /// The program that works on a server's files; before etcd 3.5 it was `etcdctl` itself.
+    pub(crate) fn offline() -> Result<Self> {
+        let program =
+            program::find("etcdutl", "ETCDUTL_BIN").or_else(|_| program::find("etcdctl", "ETCDCTL_BIN"))?;
+        let envs = vec![("ETCDCTL_API", "3".to_owned())];
+        Ok(Self { launch: Launch { program, args: Vec::new(), envs, hidden: "ETCD" } })
+    }
+
     /// Trusts `ca`, and shows a certificate with its key if given.
     #[must_use]
     pub fn tls(self, ca: &Path, identity: Option<(&Path, &Path)>) -> Self {

@@ -213,7 +213,17 @@ impl Etcd {
         })
     }
 
-    async fn go(&self) -> Result<()> {
+    /// The name, the peer's URL and the members, as a restored folder must know them.
+    pub(crate) fn member(&self) -> [String; 3] {
+        let peer = format!("http://{}", self.ports.peer.address());
+        [
+            "--name=lab".to_owned(),
+            format!("--initial-cluster=lab={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+        ]
+    }
+
+    pub(crate) async fn go(&self) -> Result<()> {
         self.server.launch()?;
         let end = tokio::time::Instant::now() + READY;
         while tokio::time::Instant::now() < end {

@@ -18,6 +18,7 @@ mod error;
 mod etcd;
 mod etcd_counts;
 mod etcd_options;
+mod etcd_snapshot;
 mod eventually;
 mod fenced;
 pub mod history;

@@ -48,6 +48,21 @@ async fn a_key_survives_a_kill_and_a_restart_but_not_a_wipe() {
 }
 
 #[tokio::test]
+async fn a_restored_server_is_as_far_as_it_was_when_saved() {
+    let etcd = Etcd::start().await.unwrap();
+    let ctl = etcd.ctl().unwrap();
+    ctl.run(&["put", "a", "early"]).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("snapshot");
+    etcd.save(&file).await.unwrap();
+    ctl.run(&["put", "a", "late"]).await.unwrap();
+    etcd.restore(&file).await.unwrap();
+    assert_eq!(ctl.run(&["get", "a"]).await.unwrap().stdout, "a\nearly\n");
+    etcd.restart().await.unwrap();
+    assert_eq!(ctl.run(&["get", "a"]).await.unwrap().stdout, "a\nearly\n");
+}
+
+#[tokio::test]
 async fn a_stopped_server_ends_in_order_even_when_it_was_paused() {
     let etcd = Etcd::start().await.unwrap();
     let pid = etcd.pid().unwrap();
