@@ -1,11 +1,16 @@
 //! The stand of etcd: one server, and its own command line as the operator.
 
-use std::{net::SocketAddr, time::Duration};
+mod guarded;
+mod sealed;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use reception::async_trait;
-use reception_lab::{Etcd, Etcdctl, Result};
+use reception_lab::{Etcd, EtcdOptions, Etcdctl, Result};
+use tempfile::TempDir;
 
-use crate::stand::Stand;
+use self::{guarded::Guarded, sealed::Sealed};
+use crate::stand::{Guard, Seal, Setup, Stand, Tally};
 
 /// The lessor looks for expired leases twice a second (etcd `server/lease/lessor.go`).
 const EXPIRY_LOOP: Duration = Duration::from_millis(500);
@@ -16,16 +21,41 @@ const LEAST_TTL: Duration = Duration::from_secs(2);
 struct Stood {
     server: Etcd,
     ctl: Etcdctl,
+    guard: Option<Guarded>,
+    seal: Option<Sealed>,
+    folder: TempDir,
 }
 
 /// Starts the server of one scenario.
 pub(crate) async fn stand(_number: u8) -> std::result::Result<Box<dyn Stand>, String> {
-    let server = Etcd::start().await.map_err(|error| error.to_string())?;
-    let ctl = server.ctl().map_err(|error| error.to_string())?;
-    Ok(Box::new(Stood { server, ctl }))
+    Ok(Box::new(Stood::plain().await.map_err(|error| error.to_string())?))
 }
 
 impl Stood {
+    async fn plain() -> Result<Self> {
+        let server = Etcd::start().await?;
+        let ctl = server.ctl()?;
+        Ok(Self { server, ctl, guard: None, seal: None, folder: folder() })
+    }
+
+    async fn guarded(options: EtcdOptions, folder: TempDir) -> Result<Self> {
+        let server = Etcd::start_with(options).await?;
+        let guard = Guarded::set_up(&server).await?;
+        Ok(Self { ctl: guard.root(), server, guard: Some(guard), seal: None, folder })
+    }
+
+    async fn sealed(both: bool) -> Result<Self> {
+        let folder = folder();
+        let seal = Sealed::new(folder.path(), both);
+        let server = Etcd::start_with(EtcdOptions::default().tls(seal.of_server())).await?;
+        let ctl = server.ctl()?;
+        Ok(Self { server, ctl, guard: None, seal: Some(seal), folder })
+    }
+
+    fn saved(&self) -> PathBuf {
+        self.folder.path().join("saved")
+    }
+
     async fn keys(&self, prefix: &str) -> Result<Vec<String>> {
         let read = self.ctl.run(&["get", "--prefix", "--keys-only", prefix]).await?;
         Ok(read.stdout.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
@@ -47,6 +77,10 @@ impl Stood {
     }
 }
 
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
 #[async_trait]
 impl Stand for Stood {
     fn endpoint(&self) -> SocketAddr {
@@ -54,7 +88,9 @@ impl Stand for Stood {
     }
 
     fn url(&self, endpoint: SocketAddr, namespace: &str, ttl: Duration) -> String {
-        format!("etcd://{endpoint}/{namespace}?ttl={}ms", ttl.as_millis())
+        let user = self.guard.as_ref().map_or("", Guarded::user);
+        let files = self.seal.as_ref().map_or_else(String::new, Sealed::files);
+        format!("etcd://{user}{endpoint}/{namespace}?ttl={}ms{files}", ttl.as_millis())
     }
 
     fn granted(&self, asked: Duration) -> Duration {
@@ -109,6 +145,49 @@ impl Stand for Stood {
         left.retain(|key| *key != domain);
         left.extend(self.leases().await?.into_iter().map(|lease| format!("lease {lease}")));
         Ok(left)
+    }
+
+    async fn save(&self) -> Result<()> {
+        self.server.save(&self.saved()).await
+    }
+
+    async fn restore(&self) -> Result<()> {
+        self.server.restore(&self.saved()).await
+    }
+
+    async fn tally(&self) -> Result<Tally> {
+        let counts = self.server.counts().await?;
+        let writes = ["Txn", "Put", "DeleteRange"].map(|method| counts.method(method).calls).iter().sum();
+        Ok(Tally { watches: counts.watches, writes, logins: counts.method("Authenticate").calls })
+    }
+
+    async fn other(&self, setup: Setup) -> Result<Option<Box<dyn Stand>>> {
+        let folder = folder();
+        let other = match setup {
+            Setup::IdleTokens => {
+                let options = EtcdOptions::default().auth_token_ttl(guarded::IDLE);
+                Self::guarded(options, folder).await
+            }
+            Setup::SignedTokens => {
+                let flag = guarded::signed(folder.path());
+                Self::guarded(EtcdOptions::default().flag(flag), folder).await
+            }
+            Setup::Certificate => Self::sealed(false).await,
+            Setup::BothCertificates => Self::sealed(true).await,
+        };
+        Ok(Some(Box::new(other?)))
+    }
+
+    fn guard(&self) -> Option<&dyn Guard> {
+        self.guard.as_ref().map(|guard| guard as &dyn Guard)
+    }
+
+    fn seal(&self) -> Option<&dyn Seal> {
+        self.seal.as_ref().map(|seal| seal as &dyn Seal)
+    }
+
+    async fn defragment(&self) -> Result<()> {
+        self.ctl.run(&["defrag"]).await.map(drop)
     }
 
     async fn compact(&self) -> Result<bool> {

@@ -5,6 +5,65 @@ use std::{net::SocketAddr, time::Duration};
 use reception::async_trait;
 use reception_lab::Result;
 
+/// How a server may be set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setup {
+    /// It asks for a user, whose token ends after five idle seconds.
+    IdleTokens,
+    /// It asks for a user, whose token ends with every change of the users.
+    SignedTokens,
+    /// It shows a certificate, which the URL's authority has signed.
+    Certificate,
+    /// It asks for a certificate as well.
+    BothCertificates,
+}
+
+/// What a server has counted since it started; it forgets it when it is restarted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    /// Watches open now.
+    pub(crate) watches: u64,
+    /// Calls that may write.
+    pub(crate) writes: u64,
+    /// Tries to prove who one is.
+    pub(crate) logins: u64,
+}
+
+/// A server with users: the URL names one who may use the namespace.
+#[async_trait]
+pub(crate) trait Guard: Send + Sync {
+    /// Adds some other user, as an administrator does.
+    async fn add_user(&self, name: &str) -> Result<()>;
+
+    /// Gives the URL's user another password (false), or its own again (true).
+    async fn set_password(&self, right: bool) -> Result<()>;
+
+    /// Takes the rights from the URL's user (false), or gives them again (true).
+    async fn set_rights(&self, right: bool) -> Result<()>;
+}
+
+/// What the certificate of a server is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A new one, as good as the last.
+    Rotated,
+    /// Its time has passed.
+    Expired,
+    /// It speaks for another host.
+    Misnamed,
+    /// Another authority has signed it.
+    Foreign,
+}
+
+/// A server with certificates.
+pub(crate) trait Seal: Send + Sync {
+    /// From now on the server shows this certificate to who connects.
+    fn show(&self, shown: Shown);
+
+    /// A URL as `url`, without a certificate of its own.
+    fn url_without_certificate(&self, endpoint: SocketAddr, namespace: &str) -> String;
+}
+
 /// One running server of a kind, alone in its scenario.
 #[async_trait]
 pub(crate) trait Stand: Send + Sync {
@@ -46,6 +105,27 @@ pub(crate) trait Stand: Send + Sync {
 
     /// What the store holds of the namespace now: records, candidates, leases; without what is shared.
     async fn residue(&self, namespace: &str) -> Result<Vec<String>>;
+
+    /// Saves what the store holds now.
+    async fn save(&self) -> Result<()>;
+
+    /// As `restart`, with what was saved last instead of what is there: the store goes back in time.
+    async fn restore(&self) -> Result<()>;
+
+    /// What the server has counted so far.
+    async fn tally(&self) -> Result<Tally>;
+
+    /// Another server of the kind, set up otherwise; `None` where the kind knows no such thing.
+    async fn other(&self, setup: Setup) -> Result<Option<Box<dyn Stand>>>;
+
+    /// What only a server with users can do.
+    fn guard(&self) -> Option<&dyn Guard>;
+
+    /// What only a server with certificates can do.
+    fn seal(&self) -> Option<&dyn Seal>;
+
+    /// Gives the room of forgotten history back to the machine, while nobody is served.
+    async fn defragment(&self) -> Result<()>;
 
     /// Forgets the history before now, so that a watch from the past must be refused; false where a store keeps none.
     async fn compact(&self) -> Result<bool>;
