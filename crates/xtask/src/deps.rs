@@ -67,7 +67,7 @@ const RULES: &[Rule] = &[
     Rule {
         folder: "crates/bench",
         ours: &["core", "lab", "sdk"],
-        foreign: &["etcd-client", "futures-util", "rustix", "serde_json", "tokio"],
+        foreign: &["etcd-client", "futures-util", "rustix", "serde_json", "stats_alloc", "tokio"],
     },
     Rule { folder: "crates/cli", ours: &["core", "observe", "sdk"], foreign: &["tokio"] },
     Rule {

@@ -1,0 +1,108 @@
+//! Puts on leases, one by one, pipelined, and in transactions.
+
+use std::{ops::Range, time::Duration};
+
+use etcd_client::PutOptions;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::Instant;
+
+use crate::{
+    Result,
+    args::Args,
+    commands::result,
+    record::record,
+    report::{Line, micros, per},
+    room::Room,
+};
+
+pub(crate) async fn register(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
+    let count = args.number("count");
+    let mut lines = vec![one(args, room).await?];
+    for (mode, window) in [("sequential", 1), ("pipelined", 64), ("pipelined", 512), ("txn100", 100)] {
+        let mut client = room.raw().await?;
+        let leases = room.leases(&mut client, count).await?;
+        let before = room.way.quiet().await;
+        let took = if mode == "txn100" {
+            batches(room, &mut client, count, &leases).await?
+        } else {
+            pipelined(room, &client, 0..count, window, &leases).await?
+        };
+        room.way.quiet().await;
+        let passed = room.way.since(&before);
+        room.holds(count).await?;
+        room.wipe().await?;
+        lines.push(
+            result(room, mode, window, count, took)
+                .counted("requests", passed.requests)
+                .counted("calls", passed.calls)
+                .counted("bytes_out", passed.bytes_out)
+                .counted("bytes_in", passed.bytes_in),
+        );
+    }
+    Ok(lines)
+}
+
+/// A lease and a put on it.
+async fn one(args: &Args, room: &Room<'_>) -> Result<Line> {
+    let rounds = args.number("rounds");
+    let mut client = room.raw().await?;
+    client.get("nothing", None).await?;
+    let (mut times, mut requests) = (Vec::new(), 0);
+    for number in 0..rounds {
+        let before = room.way.quiet().await;
+        let begun = Instant::now();
+        let lease = client.lease_grant(60, None).await?.id();
+        let options = PutOptions::new().with_lease(lease);
+        client.put(room.key(number), record(number), Some(options)).await?;
+        times.push(begun.elapsed());
+        room.way.quiet().await;
+        requests += room.way.since(&before).requests;
+        client.lease_revoke(lease).await?;
+        if room.is_counting() && number == 2 {
+            break;
+        }
+    }
+    let requests = per(requests, times.len());
+    Ok(room
+        .line("register_one")
+        .timed("p50_us", micros(&times, 0.5))
+        .timed("p99_us", micros(&times, 0.99))
+        .counted("requests", requests)
+        .counted("calls", requests))
+}
+
+/// Puts, so many at once on one connection.
+pub(crate) async fn pipelined(
+    room: &Room<'_>,
+    client: &etcd_client::Client,
+    numbers: Range<usize>,
+    window: usize,
+    leases: &[i64],
+) -> Result<Duration> {
+    let first = numbers.start;
+    let begun = Instant::now();
+    stream::iter(numbers)
+        .map(|number| {
+            let mut client = client.kv_client();
+            let options = PutOptions::new().with_lease(Room::lease_of(leases, number - first));
+            async move { client.put(room.key(number), record(number), Some(options)).await.map(drop) }
+        })
+        .buffer_unordered(window)
+        .try_collect::<()>()
+        .await?;
+    Ok(begun.elapsed())
+}
+
+async fn batches(
+    room: &Room<'_>,
+    client: &mut etcd_client::Client,
+    count: usize,
+    leases: &[i64],
+) -> Result<Duration> {
+    let numbers: Vec<usize> = (0..count).collect();
+    let begun = Instant::now();
+    for batch in numbers.chunks(100) {
+        client.txn(room.batch(batch, leases)).await?;
+    }
+    Ok(begun.elapsed())
+}
