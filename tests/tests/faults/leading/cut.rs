@@ -1,0 +1,78 @@
+//! Leaders and candidates whose connection is cut between a request and its reply: F25.
+
+use std::time::Duration;
+
+use rand::Rng as _;
+use reception_lab::history::Event;
+use reception_tests::PATIENCE;
+use tokio::time::{Instant, sleep};
+
+use super::field::{Field, LOAD, must};
+use crate::{scenario::Outcome, stage::Stage};
+
+const SHORT: Duration = Duration::from_secs(2);
+
+/// How long a leader of this field leads before it resigns.
+const REIGN: &str = "150";
+
+pub(super) async fn cuts_before_the_reply_make_no_second_leader(stage: &mut Stage) -> Outcome {
+    let mut field = Field::open(stage, "f25-leading", SHORT).await?;
+    let rounds = stage.rounds(40, 500);
+    let played = cut(stage, &mut field, rounds).await;
+    field.close(stage, played).await
+}
+
+/// With leaders that soon resign every request is cut in turn: grants, campaigns, looks, renewals, revocations.
+async fn cut(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
+    field.join(stage, 3, &["--lead-for", REIGN]).await?;
+    field.elected(0, PATIENCE).await?;
+    let all = field.others(0);
+    let begun = field.fault("F25", &all, &[])?;
+    for _ in 0..rounds {
+        let one = stage.dice.random_range(0..field.rivals.len());
+        sleep(stage.span(Duration::ZERO, Duration::from_millis(60))).await;
+        let proxy = &field.rivals[one].proxy;
+        let before = proxy.counts().replies_cut;
+        proxy.cut_before_reply("");
+        let end = Instant::now() + field.ttl;
+        while proxy.counts().replies_cut == before && Instant::now() < end {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let cut: u64 = field.rivals.iter().map(|rival| rival.proxy.counts().replies_cut).sum();
+    must(cut >= u64::from(rounds) / 2, || format!("only {cut} replies were cut in {rounds} rounds"))?;
+    let healed = field.heal(LOAD)?;
+    field.elected(healed, field.ttl + field.failover()).await?;
+    let led = field.lines.iter().filter(|line| line.event == Event::Elected && line.ns >= begun).count();
+    must(led > 1, || "nobody was followed by anybody".to_owned())
+}
+
+pub(super) async fn a_renewal_whose_reply_is_cut_costs_no_leadership(stage: &mut Stage) -> Outcome {
+    let mut field = Field::open(stage, "f25-renewals", SHORT).await?;
+    let rounds = stage.rounds(4, 100);
+    let played = renewals(stage, &mut field, rounds).await;
+    field.close(stage, played).await
+}
+
+async fn renewals(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
+    field.join(stage, 2, &[]).await?;
+    let leader = field.elected(0, PATIENCE).await?;
+    for _ in 0..rounds {
+        let at = field.fault("F25", &[leader.pid], &["short"])?;
+        let proxy = &field.rival(leader.pid)?.proxy;
+        let before = proxy.counts().replies_cut;
+        proxy.cut_before_reply("");
+        let end = Instant::now() + field.ttl;
+        while proxy.counts().replies_cut == before {
+            must(Instant::now() < end, || "no renewal to cut".to_owned())?;
+            sleep(Duration::from_millis(5)).await;
+        }
+        // Two renewals of good health.
+        sleep(field.ttl * 2 / 3).await;
+        field.heal(LOAD)?;
+        field.read()?;
+        let lost = field.said(leader.pid, Event::Lost, at, u64::MAX);
+        must(lost == 0, || "a cut reply cost the leadership".to_owned())?;
+    }
+    Ok(())
+}
