@@ -10,6 +10,7 @@
 //! about, a word of [`Event`], the fencing token or `-`, and details. Nothing here knows the library
 //! under test: a contender in any language can write the same lines.
 
+mod check;
 mod details;
 mod event;
 mod line;
@@ -18,6 +19,7 @@ mod recorder;
 mod token;
 
 pub use self::{
+    check::{Bounds, Violation, check},
     details::Details,
     event::Event,
     line::{Line, LineError},

@@ -1,0 +1,102 @@
+//! I7 and I10: no leadership is lost in a short fault, and no set shrinks by an error.
+//!
+//! A view misses an id that is live when it was in view before and went, or never came. What excuses it
+//! is a fault that is not short and hits the process that registered it, or that this process stood
+//! still: its lease may have run out. A view that misses one in a short fault breaks I7, else I10.
+
+use super::{
+    Bounds, Violation,
+    stays::Stay,
+    timeline::Timeline,
+    watches::{Turn, Watch},
+};
+use crate::history::{Event, Line};
+
+pub(super) fn check(time: &Timeline<'_>, bounds: &Bounds) -> Vec<Violation> {
+    let lost = time.lines.iter().filter(|line| line.event == Event::Lost);
+    let mut violations: Vec<_> = lost.filter_map(|line| lost_in_short(time, line)).collect();
+    for watch in &time.watches {
+        let gone = watch.turns.iter().filter(|turn| !turn.appears);
+        violations.extend(gone.filter_map(|turn| shrunk(time, bounds, watch, turn)));
+        let mine = time.stays.iter().filter(|((service, _), _)| *service == watch.service);
+        let stays = mine.flat_map(|((_, id), stays)| stays.iter().map(move |stay| (*id, stay)));
+        violations.extend(stays.filter_map(|(id, stay)| never_seen(time, bounds, watch, id, stay)));
+    }
+    violations
+}
+
+/// A leadership lost in a short fault, and not by its own process.
+fn lost_in_short(time: &Timeline<'_>, line: &Line) -> Option<Violation> {
+    let fault = time.hit(line.pid, line.ns, line.ns).find(|fault| fault.short)?;
+    let own = time.process(line.pid).is_some_and(|process| process.end() <= line.ns)
+        || time
+            .tenures
+            .of(line)
+            .and_then(|tenure| tenure.resigning)
+            .is_some_and(|resigning| resigning.ns <= line.ns);
+    if own || time.hit(line.pid, line.ns, line.ns).any(|fault| !fault.short) {
+        return None;
+    }
+    Some(Violation::new(
+        "I7",
+        format!("{} lost its leadership in a short fault", line.pid),
+        [fault.line, line],
+    ))
+}
+
+/// An id that went out of view while it was live.
+fn shrunk(time: &Timeline<'_>, bounds: &Bounds, watch: &Watch<'_>, turn: &Turn<'_>) -> Option<Violation> {
+    let stays = time.stays.get(&(watch.service, turn.id))?;
+    let [before, view] = [turn.view.checked_sub(1)?, turn.view].map(|index| watch.views[index].line);
+    let index =
+        stays.iter().position(|stay| stay.from() <= view.ns && view.ns < stay.surely(bounds.recovery()))?;
+    let stay = &stays[index];
+    // What is seen late may be the end of an earlier registration.
+    let sure = (index == 0 && stay.from() <= before.ns) || settled(bounds, stay) <= view.ns;
+    if !sure || excused(time, bounds, stay, before.ns, view.ns) {
+        return None;
+    }
+    let what = format!("{} of {} is live and went out of view", turn.id, stay.registered.pid);
+    Some(Violation::new(invariant(time, view), what, [stay.registered, before, view]))
+}
+
+/// An id that has been live for long and is not in the first view since.
+fn never_seen(
+    time: &Timeline<'_>,
+    bounds: &Bounds,
+    watch: &Watch<'_>,
+    id: &str,
+    stay: &Stay<'_>,
+) -> Option<Violation> {
+    let index = watch.at_or_after(settled(bounds, stay));
+    let view = watch
+        .views
+        .get(index)
+        .filter(|view| view.line.ns < stay.surely(bounds.recovery()) && !view.shows(id))?
+        .line;
+    // The first view was read for it; a later one may be of before a cut.
+    let late = index > 0 && time.disturbed(watch.pid, stay.from(), view.ns, bounds.recovery());
+    let stood =
+        time.process(watch.pid).is_some_and(|process| process.stood(view.ns, view.ns, bounds.recovery()));
+    let seen = index.checked_sub(1).is_some_and(|before| watch.views[before].shows(id));
+    if late || stood || seen || excused(time, bounds, stay, stay.from(), view.ns) {
+        return None;
+    }
+    let what = format!("{id} of {} is live and not in view", stay.registered.pid);
+    Some(Violation::new(invariant(time, view), what, [stay.registered, view]))
+}
+
+/// When everybody must have seen a registration.
+fn settled(bounds: &Bounds, stay: &Stay<'_>) -> u64 {
+    stay.from().saturating_add(bounds.recovery())
+}
+
+/// Whether the lease of a registration may have ended in a span without its process wanting so.
+fn excused(time: &Timeline<'_>, bounds: &Bounds, stay: &Stay<'_>, from: u64, to: u64) -> bool {
+    time.disturbed(stay.registered.pid, from, to, bounds.recovery())
+}
+
+fn invariant(time: &Timeline<'_>, view: &Line) -> &'static str {
+    let short = time.faults.iter().any(|fault| fault.short && fault.span().meets(view.ns, view.ns));
+    if short { "I7" } else { "I10" }
+}
