@@ -2,6 +2,7 @@
 //!
 //! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
 //! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
+//! - [`Container`]: a docker container like a given one, killed, restarted and paused at will.
 //! - [`Agent`]: a program under test as a process of its own: killed, stopped and continued.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
 //! - [`FencedStore`]: a store that refuses the writes of past leaders.
@@ -10,9 +11,11 @@
 //! - [`free_port`]: a loopback port that no parallel test takes.
 //!
 //! Everything listens on loopback only. Everything started here ends with its handle, with a panic of
-//! the test, and with the death of the test process itself.
+//! the test, and with the death of the test process itself; only a [`Container`]
+//! outlives a test process that is killed, with a label by which it is found.
 
 mod agent;
+mod container;
 mod ctl;
 mod error;
 mod etcd;
@@ -31,6 +34,7 @@ mod server;
 mod spawn;
 
 pub use agent::Agent;
+pub use container::Container;
 pub use ctl::{Etcdctl, Finished, Running};
 pub use error::{Error, Result};
 pub use etcd::Etcd;
