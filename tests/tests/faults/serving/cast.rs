@@ -54,12 +54,15 @@ pub(crate) async fn dial(url: &str) -> Result<Arc<dyn Client>, String> {
     reception::dial(url).await.map_err(text)
 }
 
+/// Registers instances; they come by id.
 pub(crate) async fn register(
     client: &Arc<dyn Client>,
     ids: impl IntoIterator<Item = String>,
 ) -> Result<Vec<Registration>, String> {
     let each = stream::iter(ids.into_iter().map(|id| async move { client.register(instance(&id)).await }));
-    each.buffer_unordered(32).try_collect().await.map_err(text)
+    let mut registrations: Vec<Registration> = each.buffer_unordered(32).try_collect().await.map_err(text)?;
+    registrations.sort_by_key(|registration| registration.service().id().clone());
+    Ok(registrations)
 }
 
 pub(crate) async fn listed(client: &Arc<dyn Client>) -> Result<Ids, String> {

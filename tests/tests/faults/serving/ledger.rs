@@ -6,10 +6,14 @@ use std::{
 };
 
 use reception::{ErrorKind, Registration, Snapshot};
-use reception_lab::history::{Details, Event, Recorder};
+use reception_lab::{
+    Proxy, eventually,
+    history::{self, Bounds, Details, Event, Line, Recorder},
+};
 use tempfile::TempDir;
 
-use super::cast::text;
+use super::cast::{hold, text};
+use crate::scenario::Outcome;
 
 /// The history of one scenario.
 #[derive(Debug)]
@@ -70,8 +74,44 @@ impl Ledger {
     }
 
     /// The fault is over, and all must be well within this.
-    pub(crate) fn heal(&self, within: Duration) {
-        self.write(Event::Heal, Details::new().with("within", within.as_millis()));
+    pub(crate) fn heal(&self, name: &str, within: Duration) {
+        self.write(Event::Heal, Details::new().with("name", name).with("within", within.as_millis()));
+    }
+
+    /// Writes down when connections came to a proxy.
+    pub(crate) fn arrivals(&self, from: &str, proxy: &Proxy) {
+        for ns in proxy.arrivals() {
+            let line = self.recorder.record_at(ns, Event::Connect, None, Details::new().with("from", from));
+            line.expect("the history can be written");
+        }
+    }
+
+    /// Writes down what was done to another process.
+    pub(crate) fn of(&self, pid: u32, event: Event) {
+        self.recorder.record_for(pid, event, None, Details::new()).expect("the history can be written");
+    }
+
+    /// All lines so far, of all processes.
+    pub(crate) fn lines(&self) -> Result<Vec<Line>, String> {
+        history::read(self.path()).map_err(text)
+    }
+
+    /// Waits for a line.
+    pub(crate) async fn until(
+        &self,
+        what: &str,
+        bound: Duration,
+        fits: impl Fn(&Line) -> bool,
+    ) -> Result<(), String> {
+        let probe = || async { self.lines()?.iter().any(&fits).then_some(()).ok_or_else(String::new) };
+        eventually(bound, probe).await.map_err(|late| format!("no {what}: {late}"))
+    }
+
+    /// Has everything judged that was written down.
+    pub(crate) fn judge(&self, bounds: &Bounds) -> Outcome {
+        let lines = self.lines()?;
+        let wrong: Vec<String> = history::check(&lines, bounds).iter().map(ToString::to_string).collect();
+        hold(wrong.is_empty(), || wrong.join("\n"))
     }
 }
 

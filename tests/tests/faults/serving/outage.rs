@@ -73,7 +73,6 @@ async fn one(stage: &Stage, outage: Outage, proxy: Proxy, span: Duration, round:
     let mut registrations = register(&client, ids("i", 0..3)).await?;
     ledger.registered(&registrations);
     sight.shows("full view", &ids("i", 0..3), SETTLE).await?;
-    registrations.sort_by_key(|registration| registration.service().id().to_string());
 
     outage.begin(&proxy).await?;
     let begun = Instant::now();

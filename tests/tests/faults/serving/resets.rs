@@ -39,17 +39,20 @@ pub(super) async fn resets_every_two_seconds_cost_nothing(stage: &mut Stage) -> 
     for sight in [&outside, &inside] {
         sight.shows("full view", &all, SETTLE).await?;
     }
-    let before = (tasks(), sockets_to(proxy.endpoint()));
     let connections = proxy.counts().connections;
+    let mut before = (usize::MAX, usize::MAX);
 
     let resets = u64::from(stage.rounds(5, 30));
     for round in 1..=resets {
         ledger.fault("F7", true);
         let begun = Instant::now();
         proxy.reset().await.map_err(text)?;
-        ledger.heal(SETTLE);
+        ledger.heal("F7", SETTLE);
         sleep(EVERY.saturating_sub(begun.elapsed())).await;
         held(&leadership, round)?;
+        if round == 1 {
+            before = (tasks(), sockets_to(proxy.endpoint()));
+        }
     }
     inside.until("reset after the last break", SETTLE, |seen| seen.resets > 1 && seen.shows(&all)).await?;
     active(&registrations, SETTLE).await?;

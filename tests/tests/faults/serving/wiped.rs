@@ -42,7 +42,7 @@ pub(super) async fn restarts_lose_no_registration_and_end_no_stream(stage: &mut 
         stage.stand.kill();
         sleep(away).await;
         stage.stand.restart().await.map_err(text)?;
-        ledger.heal(SETTLE);
+        ledger.heal("F17", SETTLE);
         for (sight, resets) in sights.iter().zip(resets) {
             let what = format!("whole view after restart {round}");
             sight.until(&what, SETTLE, |seen| seen.resets > resets && seen.shows(&all)).await?;

@@ -1,0 +1,170 @@
+//! F26: ends that race with beginnings.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::try_join_all;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use reception::{Client, ClientExt as _, Leadership, Registration, RegistrationState};
+use reception_lab::{Proxy, eventually};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::cast::{PATIENCE, dial, hold, instance, tasks, text, told};
+use crate::{scenario::Outcome, stage::Stage};
+
+/// Long, so that nothing is gone by itself before it is looked for.
+const LONG: Duration = Duration::from_secs(60);
+/// V, where the end may not reach the store.
+const SHORT: Duration = Duration::from_secs(4);
+const LANES: u32 = 4;
+const GUARDS: u32 = 3;
+/// Everything begins and ends at some moment of this span.
+const SPAN: Duration = Duration::from_millis(50);
+
+/// F26, closed. A client is closed at a random moment of 0 to 50 ms after registrations, updates, closes and an election began; some of
+/// these are dropped at a random moment as well. 50 rounds (500 in full). The close is Ok; then no record is left, every guard has ended
+/// (I9), and 1 s after the last close there is no lease of a minute's life and no task of a client (I6).
+pub(super) async fn a_close_that_races_with_everything_leaves_nothing(stage: &mut Stage) -> Outcome {
+    let before = tasks();
+    race(stage, "closed", true).await?;
+    let clean = || async {
+        let left = stage.stand.residue("closed").await.map_err(text)?;
+        let left: Vec<_> = left.into_iter().filter(|what| !what.ends_with("/domain")).collect();
+        if left.is_empty() && tasks() <= before {
+            Ok(())
+        } else {
+            Err(format!("{left:?}, {} tasks", tasks()))
+        }
+    };
+    let late = |late| format!("left 1 s after the last close (I6), from {before} tasks: {late}");
+    eventually(Duration::from_secs(1), clean).await.map_err(late)
+}
+
+/// F26, dropped. As above, with a reset of the connection in between, and everything is dropped instead of closed in half of the 50
+/// rounds (500 in full). A close may then end with an error. V after the last end no record and no lease is left (I5, I6), and no task.
+pub(super) async fn drops_and_resets_that_race_with_everything_leave_nothing_after_the_lease(
+    stage: &mut Stage,
+) -> Outcome {
+    let before = tasks();
+    race(stage, "dropped", false).await?;
+    let clean = || async {
+        let left = stage.stand.residue("dropped").await.map_err(text)?;
+        let left: Vec<_> = left.into_iter().filter(|what| !what.ends_with("/domain")).collect();
+        if left.is_empty() && tasks() <= before {
+            Ok(())
+        } else {
+            Err(format!("{left:?}, {} tasks", tasks()))
+        }
+    };
+    let bound = stage.stand.granted(SHORT) + stage.stand.expiry_slack() + Duration::from_secs(1);
+    eventually(bound, clean)
+        .await
+        .map_err(|late| format!("left after V (I5, I6), from {before} tasks: {late}"))
+}
+
+async fn race(stage: &mut Stage, namespace: &str, orderly: bool) -> Outcome {
+    let rounds = stage.rounds(52, 500) / LANES;
+    let seeds: Vec<u64> = (0..LANES).map(|_| stage.dice.random()).collect();
+    let stage = &*stage;
+    let lanes = (0..).zip(seeds).map(|(lane, seed)| async move {
+        let mut dice = StdRng::seed_from_u64(seed);
+        for round in 0..rounds {
+            let namespace = format!("{namespace}/n{lane}x{round}");
+            one(stage, &namespace, orderly, &mut dice)
+                .await
+                .map_err(|wrong| format!("lane {lane}, round {round}: {wrong}"))?;
+        }
+        Ok::<_, String>(())
+    });
+    try_join_all(lanes).await.map(drop)
+}
+
+/// What a guard's task holds at its end.
+type Held = (Option<Registration>, Option<Leadership>);
+
+async fn one(stage: &Stage, namespace: &str, orderly: bool, dice: &mut StdRng) -> Outcome {
+    let proxy = Proxy::start(stage.stand.endpoint()).await.map_err(text)?;
+    let url = match orderly {
+        true => stage.direct(namespace, LONG),
+        false => stage.through(proxy.endpoint(), namespace, SHORT),
+    };
+    let client = dial(&url).await?;
+    let mut work: JoinSet<Held> = JoinSet::new();
+    for number in 0..GUARDS {
+        let dice = StdRng::seed_from_u64(dice.random());
+        work.spawn(register(Arc::clone(&client), format!("i{number}"), dice));
+    }
+    work.spawn(elect(Arc::clone(&client), StdRng::seed_from_u64(dice.random())));
+    let (end, reset) = (some(dice), some(dice));
+    let close = orderly || dice.random();
+    let ending = async {
+        sleep(end).await;
+        if !close {
+            return Ok(());
+        }
+        let answer =
+            timeout(PATIENCE, client.close()).await.map_err(|_| "a close did not answer".to_owned())?;
+        let answer = answer.map_err(|error| format!("a close failed: {error}"));
+        if orderly { answer } else { Ok(()) }
+    };
+    let resetting = async {
+        sleep(reset).await;
+        if orderly { Ok(()) } else { proxy.reset().await.map_err(text) }
+    };
+    tokio::try_join!(ending, resetting)?;
+    if !close {
+        // The tasks are dropped at whatever they are at, with what they hold.
+        drop(work);
+        return Ok(());
+    }
+    if orderly {
+        let mut left = stage.stand.residue(namespace).await.map_err(text)?;
+        left.retain(|what| !what.starts_with("lease "));
+        hold(left.is_empty(), || format!("left after a close that was Ok (I6): {left:?}"))?;
+    }
+    let held = timeout(PATIENCE, work.join_all()).await;
+    let held = held.map_err(|_| "a call did not end with its client (law L13)".to_owned())?;
+    for (registration, leadership) in held {
+        let stands = registration.is_some_and(|held| !matches!(held.state(), RegistrationState::Ended(_)));
+        let leads = leadership.is_some_and(|held| held.is_held());
+        hold(!stands && !leads, || "a guard outlived its client (I9)".to_owned())?;
+    }
+    Ok(())
+}
+
+fn some(dice: &mut StdRng) -> Duration {
+    dice.random_range(Duration::ZERO..=SPAN)
+}
+
+/// Registers, perhaps updates, perhaps closes or drops; each cut short at some moment.
+async fn register(client: Arc<dyn Client>, id: String, mut dice: StdRng) -> Held {
+    let cut = if dice.random_bool(0.3) { some(&mut dice) } else { PATIENCE };
+    let Ok(Ok(registration)) = timeout(cut, client.register(instance(&id))).await else {
+        return (None, None);
+    };
+    if dice.random() {
+        drop(timeout(some(&mut dice), registration.update(told(&id, 1))).await);
+    }
+    sleep(some(&mut dice)).await;
+    match dice.random_range(0..3) {
+        0 => drop(timeout(some(&mut dice), registration.close()).await),
+        1 => drop(registration),
+        _ => return (Some(registration), None),
+    }
+    (None, None)
+}
+
+/// Stands for election twice at least, each time cut short at some moment.
+async fn elect(client: Arc<dyn Client>, mut dice: StdRng) -> Held {
+    let Ok(elector) = client.elector(&"reaper".parse().expect("a name")).await else { return (None, None) };
+    for id in ["i0", "i1", "i2"] {
+        if let Ok(Ok(leadership)) = timeout(some(&mut dice), elector.elect(instance(id))).await {
+            if dice.random() {
+                return (None, Some(leadership));
+            }
+        }
+    }
+    (None, None)
+}
