@@ -164,7 +164,11 @@ impl Lookout {
         let older = mem::replace(&mut table.term, at.term) > at.term;
         let behind = || error(ErrorKind::Unavailable, OPERATION, "the store is not as far as it was");
         let mut told = None;
-        for key in table.keys.values_mut().filter(|key| older || key.from > at.revision + 1) {
+        // What came while the stream was being opened may have been written after the answer that tells how far the store is.
+        let fresh: BTreeSet<i64> = table.fresh.iter().copied().collect();
+        let behind_of = |watch: &i64, key: &Key| key.from > at.revision + 1 && !fresh.contains(watch);
+        let keys = table.keys.iter_mut().filter(|(watch, key)| older || behind_of(watch, key));
+        for (_, key) in keys {
             key.from = key.from.min(at.revision + 1);
             key.seen.send_replace(Some(Seen::Unsure(told.get_or_insert_with(behind).clone())));
         }

@@ -34,6 +34,19 @@ fn a_store_that_is_behind_is_looked_at_from_where_it_is() {
 }
 
 #[test]
+fn what_is_written_while_the_stream_opens_is_not_ahead_of_the_store() {
+    let (lookout, mut eye) = looking(10, 0);
+    lookout.table().fresh.push(1);
+    assert!(lookout.rewind(at(4, 3)).is_none());
+    assert!(!unsure(&mut eye));
+    assert_eq!(from(&lookout), 10);
+    // The next stream is opened with it.
+    assert_eq!(lookout.all().len(), 1);
+    assert!(lookout.rewind(at(4, 3)).is_some());
+    assert!(unsure(&mut eye));
+}
+
+#[test]
 fn a_store_with_an_older_leader_is_compared() {
     let (lookout, mut eye) = looking(10, 0);
     lookout.tell(&answer(header(9, 8), Vec::new()));
