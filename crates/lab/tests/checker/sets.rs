@@ -207,3 +207,17 @@ fn an_instance_that_is_never_shown_breaks_i10() {
         "a of 1 is live and not in view",
     );
 }
+
+#[test]
+fn a_heal_with_a_name_ends_that_fault_only() {
+    let two = "0 1 registered - id=a
+               10 3 snapshot - watch=1 ids=a
+               1000 9 fault - name=F4 pids=1
+               2000 9 fault - name=F5 pids=1
+               3000 9 heal - name=F5 within=0
+               3500 3 snapshot - watch=1 ids=
+               60000 9 note -";
+    good(two);
+    bad(&format!("{two}\n20000 9 heal - name=F4 within=0"), "I3", "does not show a");
+    bad(&two.replace("name=F5 within", "within"), "I3", "does not show a");
+}
