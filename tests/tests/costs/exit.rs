@@ -35,6 +35,7 @@ async fn a_close_withdraws_a_thousand_registrations_with_a_request_per_lease() {
     assert_eq!(stage.leases().await, 0);
     let bill = stage.bill(&way, &before, MANY as u64).await;
     println!("counted: a close with 1,000 registrations: {bill}");
+    bill.must_agree(&["Range", "LeaseLeases"]);
     bounds::clean_exit(&bill).expect("a request per lease");
     assert_eq!(bill.server.method("LeaseRevoke").received, (MANY as u64).div_ceil(bounds::SHARD));
     assert_eq!((bill.server.watches, bill.server.watch_streams), (0, 0));

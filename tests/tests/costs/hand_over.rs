@@ -59,6 +59,7 @@ async fn hand_overs(candidates: usize) -> Bill {
 }
 
 fn two_requests(bill: &Bill) {
+    bill.must_agree(&[]);
     bounds::two_requests_each(bill).expect("two requests");
     assert_eq!(bill.server.method("LeaseRevoke").received, TIMES, "the one that leaves: {bill}");
     assert_eq!(bill.server.method("Txn").received, TIMES, "the one that follows: {bill}");

@@ -49,6 +49,7 @@ async fn once_a_lease_stands_a_registration_is_one_call() {
     assert_eq!(opening.server.method("LeaseGrant").calls, 1);
     assert!(opening.calls <= 3, "a lease, a record and the stream that looks at it: {opening}");
     for (bill, count) in [(&registered, MORE as u64), (&updated, 50), (&withdrawn, 50)] {
+        bill.must_agree(&[]);
         bounds::one_call_each(bill).expect("one call");
         assert_eq!(bill.server.method("Txn").calls, count);
         assert_eq!(bill.server.method("LeaseGrant").calls, 0);
@@ -57,6 +58,30 @@ async fn once_a_lease_stands_a_registration_is_one_call() {
     assert_eq!(updated.requests, 50, "an update is nothing but its write: {updated}");
     assert_eq!(stage.leases().await, 1, "256 registrations share a lease");
     drop(first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_registrations_at_once_are_a_call_each_and_share_leases_and_a_stream() {
+    const MANY: u64 = 1000;
+    let stage = Stage::start().await;
+    let way = stage.way().await;
+    let client = client(&way, "ttl=60s").await;
+    let before = stage.mark(&way).await;
+    let guards: Vec<_> = stream::iter(0..MANY as usize)
+        .map(|number| client.register(instance(number)))
+        .buffer_unordered(64)
+        .try_collect()
+        .await
+        .expect("registers");
+    let bill = stage.bill(&way, &before, MANY).await;
+    println!("counted: 1,000 registrations at once, by a new client: {bill}");
+    bill.must_agree(&[]);
+    let leases = MANY.div_ceil(bounds::SHARD);
+    assert_eq!(bill.server.method("LeaseGrant").calls, leases);
+    assert_eq!(bill.server.method("Txn").calls, MANY);
+    assert_eq!(bill.server.method("Watch").calls, 1);
+    assert_eq!(bill.calls, MANY + leases + 1, "{bill}");
+    drop(guards);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

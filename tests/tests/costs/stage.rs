@@ -62,6 +62,12 @@ impl Bill {
         (self.up + self.down) as f64 / self.events.max(1) as f64
     }
 
+    /// The server counted the same, but for what was asked beside the proxy with these methods.
+    pub(crate) fn must_agree(&self, beside: &[&str]) {
+        let others: u64 = beside.iter().map(|method| self.server.method(method).received).sum();
+        assert_eq!(self.server.received() - others, self.requests, "proxy and server disagree: {self}");
+    }
+
     /// Both together; what is open is as in the later one.
     pub(crate) fn plus(&self, later: &Self) -> Self {
         let mut server = later.server.clone();

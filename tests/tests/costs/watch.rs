@@ -51,6 +51,7 @@ async fn one_change_costs_a_watcher_no_request_and_the_same_bytes_whatever_the_s
     println!("counted: one change, a bare watch of 10,000: {bare}");
     for bill in [&few, &many] {
         bounds::no_request(bill).expect("no request");
+        bill.must_agree(&["Put", "DeleteRange"]);
         bounds::at_most(bill, &bare).expect("no more bytes than the bare watch");
         assert_eq!(bill.answers, bill.events, "one message for each change");
         // The server saw the changes themselves and told each to one watch, that of the reader.
