@@ -29,6 +29,8 @@ struct Plan {
     backends: Vec<&'static str>,
     seed: u64,
     full: bool,
+    /// The numbers to play; none for all.
+    only: Option<Vec<u8>>,
 }
 
 impl Plan {
@@ -48,7 +50,25 @@ impl Plan {
             }
             Err(_) => BACKENDS.to_vec(),
         };
-        Ok(Self { backends, seed, full: env::var("RECEPTION_FAULTS_ALL").is_ok() })
+        let only = env::var("RECEPTION_FAULTS_ONLY").ok().map(|text| numbers(&text)).transpose()?;
+        Ok(Self { backends, seed, full: env::var("RECEPTION_FAULTS_ALL").is_ok(), only })
+    }
+
+    fn plays(&self, number: u8) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&number))
+    }
+}
+
+/// Reads `F7,F9`.
+fn numbers(text: &str) -> Result<Vec<u8>, String> {
+    let number = |word: &str| {
+        let number = word.trim().trim_start_matches(['F', 'f']).parse();
+        number.map_err(|_| format!("RECEPTION_FAULTS_ONLY is like F7,F9, not {text}"))
+    };
+    let numbers = text.split(',').map(number).collect::<Result<Vec<u8>, _>>()?;
+    match numbers.iter().find(|number| !all().iter().any(|scenario| scenario.number == **number)) {
+        Some(unknown) => Err(format!("no scenario is called F{unknown}")),
+        None => Ok(numbers),
     }
 }
 
@@ -64,8 +84,8 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let mut trials = Vec::new();
-    for backend in plan.backends {
-        for scenario in all() {
+    for &backend in &plan.backends {
+        for scenario in all().into_iter().filter(|scenario| plan.plays(scenario.number)) {
             let (seed, full) = (plan.seed, plan.full);
             let name = format!("{backend}::f{:02}_{}", scenario.number, scenario.name);
             trials.push(Trial::test(name, move || play(backend, scenario, seed, full).map_err(Into::into)));

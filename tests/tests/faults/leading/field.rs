@@ -191,6 +191,7 @@ impl Field {
     pub(crate) fn kill(&mut self, pid: u32) -> Outcome {
         self.rival(pid)?.agent.kill();
         self.write(boot_ns(), pid, Event::Killed, Details::new())?;
+        self.tell_connections(self.rival(pid)?)?;
         self.rivals.retain(|rival| rival.agent.pid() != pid);
         Ok(())
     }
@@ -206,6 +207,13 @@ impl Field {
         self.write(ns, pid, Event::Continued, Details::new())?;
         self.rival(pid)?.agent.resume().map_err(told)?;
         Ok(ns)
+    }
+
+    /// Writes down when this one connected.
+    fn tell_connections(&self, rival: &Rival) -> Outcome {
+        let from = || Details::new().with("from", &rival.id);
+        let mut arrivals = rival.proxy.arrivals().into_iter();
+        arrivals.try_for_each(|ns| self.write(ns, rival.agent.pid(), Event::Connect, from()))
     }
 
     fn write(&self, ns: u64, pid: u32, event: Event, details: Details) -> Outcome {
@@ -303,7 +311,7 @@ impl Field {
             Ok(()) => self.leave(stage).await,
             Err(_) => Ok(()),
         };
-        let judged = self.read().and_then(|()| judge::judge(&self.lines));
+        let judged = self.read().and_then(|()| judge::judge(&self.lines, self.ttl));
         let wrong: Vec<String> = [played, ended, judged].into_iter().filter_map(Result::err).collect();
         if wrong.is_empty() {
             drop(fs::remove_file(&self.path));
@@ -319,6 +327,7 @@ impl Field {
             must(status.success(), || format!("{} ended with {status}: {}", rival.id, rival.agent.logs()))
         });
         join_all(ends).await.into_iter().collect::<Outcome>()?;
+        self.rivals.iter().try_for_each(|rival| self.tell_connections(rival))?;
         self.rivals.clear();
         Ok(())
     }
