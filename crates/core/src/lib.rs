@@ -24,6 +24,7 @@ mod secret;
 mod service;
 mod snapshot;
 mod stream;
+mod texts;
 mod token;
 mod watcher;
 

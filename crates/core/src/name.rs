@@ -54,8 +54,13 @@ macro_rules! name {
             /// InvalidName when the text is empty, too long or holds another character than `[A-Za-z0-9._-]`, starts with a dot or has
             /// two dots in a row (law L15).
             pub fn new(text: &str) -> Result<Self> {
-                strict($what, text, $most)?;
-                Ok(Self(text.into()))
+                Self(text.into()).checked()
+            }
+
+            /// The check of `new`, for one that may be foreign.
+            pub(crate) fn checked(self) -> Result<Self> {
+                strict($what, &self.0, $most)?;
+                Ok(self)
             }
 
             #[doc = concat!("Takes a ", $what, " that a store already holds, written by somebody else (law L16).")]

@@ -7,6 +7,7 @@ use crate::{
     error::{CORE, Error, ErrorKind, Result},
     limits::{MAX_ATTRIBUTES, MAX_FOREIGN, MAX_KEY, MAX_RECORD, MAX_VALUE, RESERVED_PREFIXES},
     name::{ServiceId, ServiceName},
+    texts::Texts,
 };
 
 /// Whether an instance wants to be used.
@@ -41,10 +42,9 @@ pub struct Service(Arc<Record>);
 struct Record {
     name: ServiceName,
     id: ServiceId,
-    address: Box<str>,
+    texts: Texts,
     port: Option<NonZeroU16>,
     status: Status,
-    attributes: Box<[(Box<str>, Box<str>)]>,
 }
 
 impl Service {
@@ -58,31 +58,22 @@ impl Service {
 
     /// Starts an instance; what it is given is checked at the end.
     pub fn builder(name: &str, address: &str, port: u16) -> ServiceBuilder {
-        ServiceBuilder {
-            name: name.to_owned(),
-            id: None,
-            address: address.to_owned(),
-            port,
-            status: Status::Up,
-            attributes: Vec::new(),
-        }
+        ServiceBuilder::new(Given::Text(name.to_owned()), None, address, port)
+    }
+
+    /// Starts an instance whose name and id are known as such, as a reader of a store knows them: they are shared, not copied.
+    pub fn builder_of(name: &ServiceName, id: &ServiceId, address: &str, port: u16) -> ServiceBuilder {
+        ServiceBuilder::new(Given::Known(name.clone()), Some(Given::Known(id.clone())), address, port)
     }
 
     /// A builder that starts from this instance, same name and id.
     pub fn to_builder(&self) -> ServiceBuilder {
-        let record = &*self.0;
-        ServiceBuilder {
-            name: record.name.as_str().to_owned(),
-            id: Some(record.id.as_str().to_owned()),
-            address: record.address.to_string(),
-            port: record.port.map_or(0, NonZeroU16::get),
-            status: record.status,
-            attributes: record
-                .attributes
-                .iter()
-                .map(|(key, value)| (key.to_string(), value.to_string()))
-                .collect(),
-        }
+        let port = self.port().map_or(0, NonZeroU16::get);
+        let mut builder =
+            Self::builder_of(self.name(), self.id(), self.address(), port).status(self.status());
+        builder.attributes =
+            self.attributes().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        builder
     }
 
     /// The name of the service that this is an instance of.
@@ -100,7 +91,7 @@ impl Service {
     /// A host name or IP address, IPv6 without brackets.
     #[must_use]
     pub fn address(&self) -> &str {
-        &self.0.address
+        self.0.texts.address()
     }
 
     /// The port; a record written by somebody else may have none.
@@ -118,27 +109,25 @@ impl Service {
     /// The value of one attribute.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<&str> {
-        let attributes = &self.0.attributes;
-        let at = attributes.binary_search_by(|(have, _)| (**have).cmp(key)).ok()?;
-        Some(&attributes[at].1)
+        self.0.texts.attribute(key)
     }
 
     /// All attributes, by key.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        self.0.attributes.iter().map(|(key, value)| (&**key, &**value))
+        self.0.texts.attributes()
     }
 }
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Record { name, id, address, port, status, attributes } = &*self.0;
+        let Record { name, id, texts, port, status } = &*self.0;
         f.debug_struct("Service")
             .field("name", name)
             .field("id", id)
-            .field("address", address)
+            .field("address", &texts.address())
             .field("port", &port.map_or(0, NonZeroU16::get))
             .field("status", status)
-            .field("attributes", attributes)
+            .field("attributes", &texts.attributes().collect::<Vec<_>>())
             .finish()
     }
 }
@@ -147,18 +136,30 @@ impl fmt::Debug for Service {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ServiceBuilder {
-    name: String,
-    id: Option<String>,
+    name: Given<ServiceName>,
+    id: Option<Given<ServiceId>>,
     address: String,
     port: u16,
     status: Status,
     attributes: Vec<(String, String)>,
 }
 
+/// A name or an id, unchecked or known from elsewhere.
+#[derive(Debug, Clone)]
+enum Given<T> {
+    Known(T),
+    Text(String),
+}
+
 impl ServiceBuilder {
+    fn new(name: Given<ServiceName>, id: Option<Given<ServiceId>>, address: &str, port: u16) -> Self {
+        let (address, status) = (address.to_owned(), Status::Up);
+        Self { name, id, address, port, status, attributes: Vec::new() }
+    }
+
     /// Sets the id; without one a random UUID is taken.
     pub fn id(mut self, id: &str) -> Self {
-        self.id = Some(id.to_owned());
+        self.id = Some(Given::Text(id.to_owned()));
         self
     }
 
@@ -198,15 +199,21 @@ impl ServiceBuilder {
     /// InvalidName for the name or id; InvalidInstance for the address, the port (1 to 65535) or an attribute; TooLarge for too many
     /// attributes or too large ones. The error names the limit and what was seen.
     pub fn build(self) -> Result<Service> {
-        let name = ServiceName::new(&self.name)?;
-        let id = self.id.as_deref().map_or_else(|| Ok(ServiceId::random()), ServiceId::new)?;
+        let name = match self.name {
+            Given::Known(name) => name.checked()?,
+            Given::Text(name) => ServiceName::new(&name)?,
+        };
+        let id = match self.id {
+            Some(Given::Known(id)) => id.checked()?,
+            Some(Given::Text(id)) => ServiceId::new(&id)?,
+            None => ServiceId::random(),
+        };
         let address = address::strict(&self.address)?;
         let port = NonZeroU16::new(self.port).ok_or_else(|| invalid("port 0 is not in 1-65535"))?;
         let attributes = settled(self.attributes);
         check_attributes(&attributes)?;
-        let record =
-            Record { name, id, address: address.into(), port: Some(port), status: self.status, attributes };
-        Ok(Service(Arc::new(record)))
+        let texts = Texts::new(address, &attributes);
+        Ok(Service(Arc::new(Record { name, id, texts, port: Some(port), status: self.status })))
     }
 
     /// Takes a record that a store already holds as it is (law L16): port 0 means none.
@@ -215,8 +222,15 @@ impl ServiceBuilder {
     /// InvalidName when the name or id is empty, over 1 KiB or holds a control character; TooLarge when the address is over 1 KiB or the
     /// attributes together are over 64 KiB.
     pub fn build_foreign(self) -> Result<Service> {
-        let name = ServiceName::foreign(&self.name)?;
-        let id = self.id.as_deref().map_or_else(|| Ok(ServiceId::random()), ServiceId::foreign)?;
+        let name = match self.name {
+            Given::Known(name) => name,
+            Given::Text(name) => ServiceName::foreign(&name)?,
+        };
+        let id = match self.id {
+            Some(Given::Known(id)) => id,
+            Some(Given::Text(id)) => ServiceId::foreign(&id)?,
+            None => ServiceId::random(),
+        };
         let large = |what: &str, limit: usize, seen: usize| {
             Err(Error::new(
                 ErrorKind::TooLarge,
@@ -232,21 +246,21 @@ impl ServiceBuilder {
         if bytes > MAX_RECORD {
             return large("attributes", MAX_RECORD, bytes);
         }
-        let (address, port) = (self.address.into(), NonZeroU16::new(self.port));
-        let attributes = settled(self.attributes);
-        Ok(Service(Arc::new(Record { name, id, address, port, status: self.status, attributes })))
+        let texts = Texts::new(&self.address, &settled(self.attributes));
+        let port = NonZeroU16::new(self.port);
+        Ok(Service(Arc::new(Record { name, id, texts, port, status: self.status })))
     }
 }
 
 /// Sorts by key; of several values of one key the last stays.
-fn settled(mut attributes: Vec<(String, String)>) -> Box<[(Box<str>, Box<str>)]> {
+fn settled(mut attributes: Vec<(String, String)>) -> Vec<(String, String)> {
     attributes.reverse();
     attributes.sort_by(|left, right| left.0.cmp(&right.0));
     attributes.dedup_by(|later, first| later.0 == first.0);
-    attributes.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
+    attributes
 }
 
-fn check_attributes(attributes: &[(Box<str>, Box<str>)]) -> Result<()> {
+fn check_attributes(attributes: &[(String, String)]) -> Result<()> {
     let large = |context: String| Err(Error::new(ErrorKind::TooLarge, CORE, "check", context));
     if attributes.len() > MAX_ATTRIBUTES {
         return large(format!("{} attributes, the limit is {MAX_ATTRIBUTES}", attributes.len()));

@@ -16,7 +16,7 @@ use super::{KIT, MAX_DEPTH, VERSION, field};
 /// Protocol when the bytes are no record of version 1, or over a cap of size or depth.
 pub fn decode(name: &ServiceName, id: &ServiceId, bytes: &[u8]) -> Result<Service> {
     read(bytes)
-        .and_then(|fields| fields.service(name.as_str(), id.as_str()))
+        .and_then(|fields| fields.service(name, id))
         .map_err(|flaw| flaw.on(&format!("record of {name}/{id}")))
 }
 
@@ -28,6 +28,9 @@ pub fn decode_candidate(bytes: &[u8]) -> Result<Service> {
     let service = |fields: Fields<'_>| {
         let Text(name) = fields.required(field::NAME, "a text")?;
         let Text(id) = fields.required(field::ID, "a text")?;
+        let of = |wrong: Error| Flaw { text: wrong.context().to_owned(), source: Some(wrong) };
+        let name = ServiceName::foreign(&name).map_err(of)?;
+        let id = ServiceId::foreign(&id).map_err(of)?;
         fields.service(&name, &id)
     };
     read(bytes).and_then(service).map_err(|flaw| flaw.on("record of a candidate"))
@@ -93,7 +96,7 @@ impl<'a> Fields<'a> {
         self.0.iter().map(|(key, value)| (&**key, *value)).filter(|(key, _)| !KNOWN.contains(key))
     }
 
-    fn service(&self, name: &str, id: &str) -> Result<Service, Flaw> {
+    fn service(&self, name: &ServiceName, id: &ServiceId) -> Result<Service, Flaw> {
         let Text(address) = self.required(field::ADDRESS, "a text")?;
         if address.is_empty() {
             return Err(Flaw::new("field \"address\" is empty"));
@@ -101,7 +104,7 @@ impl<'a> Fields<'a> {
         let port = self.optional::<u16>(field::PORT, "a whole number up to 65535")?.unwrap_or_default();
         let status = self.optional::<Text<'_>>(field::STATUS, "a text")?;
         let status = status_of(status.as_ref().map(|Text(status)| &**status));
-        let builder = Service::builder(name, &address, port).id(id).status(status);
+        let builder = Service::builder_of(name, id, &address, port).status(status);
         self.attributes(builder)?
             .build_foreign()
             .map_err(|error| Flaw { text: error.context().to_owned(), source: Some(error) })
