@@ -8,6 +8,7 @@ mod backend;
 mod ci;
 mod clone;
 mod deps;
+mod faults;
 mod layout;
 mod licences;
 mod lint;
@@ -19,6 +20,7 @@ mod servers;
 mod skeleton;
 mod sources;
 mod test;
+mod weaken;
 mod workspace;
 
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 const USAGE: &str = "\
 cargo xtask ci [STEP..]      every check of this repository, or the named steps
 cargo xtask test [ARG..]     servers, then all tests on memory and on real servers; ARGs go to cargo test
+cargo xtask faults --backend B [--seed N] [--all] [--only F7,F9] [--weakened NAME]
+                             the fault scenarios; with --weakened on a copy that they must catch
 cargo xtask servers          finds or installs the server programs that the tests run
 cargo xtask backend NAME     lays the folder and rows of a backend, runs its laws, says what to open next
 cargo xtask layout           checks folders, rooms, rows and manifests
@@ -60,6 +64,7 @@ fn task(arguments: &[String]) -> Result<()> {
     match (task.as_str(), rest) {
         ("ci", steps) => ci::run(&workspace, steps),
         ("test", extra) => test::run(&workspace, extra),
+        ("faults", words) => faults::run(&workspace, words),
         ("servers", []) => servers::run(),
         ("backend", [name]) => backend::run(&workspace, name),
         ("backend", _) => Err("backend takes one NAME, as in `cargo xtask backend nats`".to_owned()),

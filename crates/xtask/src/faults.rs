@@ -1,0 +1,160 @@
+//! Plays the fault scenarios on the tree, or on a weakened copy of it that they must catch.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use crate::{
+    Result, clone, protoc,
+    run::{bounded, lines, minutes, spelled},
+    servers,
+    weaken::Weakening,
+    workspace::{Workspace, cargo},
+};
+
+pub(crate) const USAGE: &str = "\
+cargo xtask faults --backend B [--seed N] [--all] [--only F7,F9] [--weakened NAME]
+                             the fault scenarios; with --weakened on a copy that they must catch";
+
+const BUILD: Duration = minutes(20);
+const SHORT: Duration = minutes(20);
+const FULL: Duration = minutes(180);
+
+/// What the words ask for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
+    backend: String,
+    seed: u64,
+    all: bool,
+    only: Option<String>,
+    weakened: Option<String>,
+}
+
+impl Asked {
+    fn parse(words: &[String]) -> Result<Self> {
+        let mut asked = Self { seed: 1, ..Self::default() };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().cloned().ok_or(format!("{word} needs a value\n{USAGE}"));
+            match word.as_str() {
+                "--all" => asked.all = true,
+                "--backend" => asked.backend = value()?,
+                "--only" => asked.only = Some(value()?),
+                "--weakened" => asked.weakened = Some(value()?),
+                "--seed" => {
+                    let seed = value()?;
+                    asked.seed = seed.parse().map_err(|_| format!("--seed takes a number, not {seed}"))?;
+                }
+                _ => return Err(format!("faults does not know {word}\n{USAGE}")),
+            }
+        }
+        if asked.backend.is_empty() {
+            return Err(format!("which --backend?\n{USAGE}"));
+        }
+        Ok(asked)
+    }
+
+    /// The command that plays in the tree at `root`.
+    fn command(&self, root: &Path, only: Option<&str>) -> Result<Command> {
+        let mut command = cargo();
+        command.current_dir(root).args(["test", "--quiet", "-p", "reception-tests", "--test", "faults"]);
+        command.env("RECEPTION_FAULTS_BACKEND", &self.backend);
+        command.env("RECEPTION_FAULTS_SEED", self.seed.to_string());
+        for (name, value) in
+            [("RECEPTION_FAULTS_ALL", self.all.then_some("1")), ("RECEPTION_FAULTS_ONLY", only)]
+        {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        protoc::provide(&mut command)?;
+        Ok(command)
+    }
+
+    fn limit(&self) -> Duration {
+        if self.all { FULL } else { SHORT }
+    }
+}
+
+/// Finds or installs the servers, then plays what the words ask for.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    let asked = Asked::parse(words)?;
+    let weakening = asked.weakened.as_deref().map(Weakening::named).transpose()?;
+    servers::run()?;
+    match weakening {
+        Some(weakening) => caught(workspace, &asked, weakening),
+        None => {
+            let mut command = asked.command(&workspace.root, asked.only.as_deref())?;
+            lines(&mut command, Some(asked.limit()), |line| println!("{line}"))
+        }
+    }
+}
+
+/// Weakens a copy, and succeeds when the scenarios fail on it as they must.
+fn caught(workspace: &Workspace, asked: &Asked, weakening: &Weakening) -> Result<()> {
+    println!("weakened: {}: {}", weakening.name, weakening.what);
+    // A folder for each: files that go back to an older time would not be built again.
+    let copy = clone::fresh(workspace, &format!("weakened-{}", weakening.name))?;
+    weakening.apply(&copy)?;
+    let only = asked.only.as_deref().unwrap_or(weakening.scenarios);
+    let command = || -> Result<Command> {
+        let mut command = asked.command(&copy, Some(only))?;
+        command.env("CARGO_TARGET_DIR", workspace.target.join("xtask/weakened"));
+        Ok(command)
+    };
+    bounded(command()?.arg("--no-run"), BUILD)?;
+    let (mut played, wanted) = (command()?, format!("violation of {} ", weakening.invariant));
+    println!("$ {}", spelled(&played));
+    let mut found = 0;
+    let outcome = lines(&mut played, Some(asked.limit()), |line| {
+        println!("{line}");
+        found += usize::from(line.contains(&wanted));
+    });
+    verdict(weakening, outcome.is_err(), found)
+}
+
+fn verdict(weakening: &Weakening, failed: bool, found: usize) -> Result<()> {
+    let Weakening { name, invariant, .. } = weakening;
+    match (failed, found) {
+        (true, 1..) => {
+            println!("weakened: {name} was caught: {invariant}");
+            Ok(())
+        }
+        (true, _) => Err(format!("{name}: the scenarios failed, but none by a violation of {invariant}")),
+        (false, _) => Err(format!("{name} was not caught: every scenario passed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Asked> {
+        Asked::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_words_become_the_environment_of_the_scenarios() {
+        let asked = parse("--backend etcd --seed 7 --only F7,F9").unwrap();
+        let command = asked.command(Path::new("."), asked.only.as_deref()).unwrap();
+        let value =
+            |name: &str| command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
+        assert_eq!(value("RECEPTION_FAULTS_SEED").unwrap(), "7");
+        assert_eq!(value("RECEPTION_FAULTS_ONLY").unwrap(), "F7,F9");
+        assert_eq!(value("RECEPTION_FAULTS_ALL"), None);
+    }
+
+    #[test]
+    fn wrong_words_are_answered_with_the_usage() {
+        for line in ["", "--backend", "--backend etcd --loud", "--backend etcd --seed x"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_weakening_is_caught_only_by_the_violation_that_it_must_cause() {
+        let weakening = Weakening::named("deaf").unwrap();
+        assert!(verdict(weakening, true, 1).is_ok());
+        assert!(verdict(weakening, true, 0).is_err());
+        assert!(verdict(weakening, false, 1).is_err());
+    }
+}

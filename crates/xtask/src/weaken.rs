@@ -1,0 +1,125 @@
+//! Ways to break the library that the fault scenarios must catch.
+//!
+//! Each is a replacement of text, applied to a copy of the tree that is built and thrown away: no switch in
+//! published code can weaken it. A test holds that each text still stands where it is looked for.
+
+use std::path::Path;
+
+use crate::{
+    Result,
+    workspace::{read, write},
+};
+
+/// One mistake that somebody could make.
+pub(crate) struct Weakening {
+    pub(crate) name: &'static str,
+    /// What is wrong with it, for people.
+    pub(crate) what: &'static str,
+    edits: &'static [Edit],
+    /// The scenarios that must fail.
+    pub(crate) scenarios: &'static str,
+    /// The invariant that one of them must find violated.
+    pub(crate) invariant: &'static str,
+}
+
+struct Edit {
+    file: &'static str,
+    text: &'static str,
+    by: &'static str,
+}
+
+const WEAKENINGS: &[Weakening] = &[
+    Weakening {
+        name: "receipt",
+        what: "the deadline counts from the receipt of the answer to a renewal",
+        edits: &[Edit {
+            file: "crates/backends/etcd/src/session/lease.rs",
+            text: "self.call(operation, patience, work).await.map(|()| sent)",
+            by: "self.call(operation, patience, work).await.map(|()| sent.max(self.clock.now()))",
+        }],
+        scenarios: "F8",
+        invariant: "I1",
+    },
+    Weakening {
+        name: "deaf",
+        what: "the watch of a leader's own key is ignored",
+        edits: &[Edit {
+            file: "crates/backends/etcd/src/elect/candidacy/leading.rs",
+            text: "removal(&answer).filter(|_| answer.watch_id() == OWN)",
+            by: "removal(&answer).filter(|_| answer.watch_id() != OWN)",
+        }],
+        scenarios: "F22",
+        invariant: "I1",
+    },
+    Weakening {
+        name: "revived",
+        what: "a renewal that is answered late revives a leadership whose deadline has passed",
+        edits: &[
+            Edit {
+                file: "crates/core/src/leadership.rs",
+                text: "        self.change(now, |_| ())\n",
+                by: "        Some(Error::new(ErrorKind::LeaseLost, CORE, \"lead\", \"late\"))\n",
+            },
+            Edit {
+                file: "crates/core/src/leadership.rs",
+                text: "if open && now >= term.until {",
+                by: "if open && now == Moment::NEVER {",
+            },
+            Edit {
+                file: "crates/kit/src/elect.rs",
+                text: "if !tenure.is_held() {\n                        return ended(control).await;",
+                by: "if !tenure.is_held() {\n                        tokio::time::sleep(Duration::from_millis(20)).await;",
+            },
+        ],
+        scenarios: "F5",
+        invariant: "I9",
+    },
+];
+
+impl Weakening {
+    pub(crate) fn named(name: &str) -> Result<&'static Self> {
+        WEAKENINGS.iter().find(|weakening| weakening.name == name).ok_or_else(|| {
+            let lines =
+                WEAKENINGS.iter().map(|weakening| format!("\n  {:<8} {}", weakening.name, weakening.what));
+            format!("no weakening is called {name}; there are:{}", lines.collect::<String>())
+        })
+    }
+
+    /// Weakens the tree at `root`.
+    pub(crate) fn apply(&self, root: &Path) -> Result<()> {
+        for edit in self.edits {
+            let path = root.join(edit.file);
+            let text = read(&path)?;
+            let found = text.matches(edit.text).count();
+            if found != 1 {
+                return Err(format!("{}: found {found} times, not once: {}", edit.file, edit.text));
+            }
+            write(&path, &text.replace(edit.text, edit.by))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_weakening_still_finds_its_text_exactly_once() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for weakening in WEAKENINGS {
+            let desk = tempfile::tempdir().unwrap();
+            for edit in weakening.edits {
+                write(&desk.path().join(edit.file), &read(&root.join(edit.file)).unwrap()).unwrap();
+            }
+            weakening.apply(desk.path()).unwrap();
+            assert!(weakening.apply(desk.path()).is_err(), "{} leaves its text as it was", weakening.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_weakening_is_answered_with_those_that_there_are() {
+        let wrong = Weakening::named("brittle").err().unwrap();
+        assert!(WEAKENINGS.iter().all(|weakening| wrong.contains(weakening.name)), "{wrong}");
+    }
+}
