@@ -14,6 +14,8 @@ pub(crate) const SETTLE: Duration = Duration::from_secs(7);
 pub(crate) const NOTICE: Duration = Duration::from_millis(500);
 /// R: the repair interval that the rules ask for.
 pub(crate) const REPAIR: Duration = Duration::from_secs(15);
+/// The slow retry of what people must mend: 30 s and a tenth of jitter.
+pub(crate) const SLOW: Duration = Duration::from_secs(33);
 /// What is far from every bound, for what only prepares a scenario.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 

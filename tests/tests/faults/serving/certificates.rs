@@ -1,13 +1,14 @@
 //! F34: certificates that change, and that cannot be trusted.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use reception::{ClientExt as _, ErrorKind};
-use tokio::time::{Instant, timeout};
+use futures_util::future::try_join_all;
+use reception::{Client, ClientExt as _, ErrorKind, Registration};
+use tokio::time::timeout;
 
 use super::{
-    cast::{SETTLE, active, api, dial, hold, ids, instance, register, text},
-    sight::Sight,
+    cast::{Ids, SETTLE, SLOW, active, api, dial, hold, ids, instance, register, text},
+    sight::{Seen, Sight},
     wire::Wire,
 };
 use crate::{
@@ -16,52 +17,79 @@ use crate::{
     stand::{Setup, Shown, Stand},
 };
 
-/// Longer than any certificate here is bad.
-const TTL: Duration = Duration::from_secs(30);
+/// Longer than any certificate here is bad, and a slow retry after it.
+const TTL: Duration = Duration::from_secs(60);
 /// The connect timeout, which is the timeout of a call, and what a busy machine adds.
 const ANSWER: Duration = Duration::from_secs(5 + 1);
 /// What only a connection in plain text would show.
-const WORDS: [&str; 4] = ["PRI * HTTP/2.0", "etcdserverpb", "canary-instance", "sealed/services"];
+const WORDS: [&str; 4] = ["PRI * HTTP/2.0", "etcdserverpb", "canary", "sealed/services"];
 
-/// F34, the server's certificate: it is replaced by one of the same authority, and by one whose time has passed, one for another host and
-/// one of another authority; each time every connection breaks. Over a good one the client goes on (I7). A bad one is a typed error within
-/// the connect timeout, for a call and as Stale (I4) with the view kept; and a good one after it ends that within X. Not a byte of the
-/// client's is on the wire but in TLS.
+/// F34, the server's certificate: it is replaced by one as good, one whose time has passed, one for another host and one of another
+/// authority, on a server each; each time the server starts anew, since a session of TLS that is resumed shows no certificate. Over a good
+/// one the client goes on (I7). Over a bad one a call is a Config error within the connect timeout, and the watch is stale and keeps its
+/// view (I4, I10); a good one after it ends that within a slow retry. Not a byte of the client's is on the wire but in TLS. Once (5 times in
+/// full).
 pub(super) async fn a_certificate_is_taken_anew_or_refused_with_a_typed_error(stage: &mut Stage) -> Outcome {
-    let Some(stand) = stage.stand.other(Setup::Certificate).await.map_err(text)? else { return Ok(()) };
-    let Some(seal) = stand.seal() else { return Ok(()) };
-    let wire = Wire::lay(stand.endpoint()).await?;
-    let client = dial(&stand.url(wire.address(), "sealed", TTL)).await?;
-    let mut all = ids("i", 0..3);
-    all.insert("canary-instance".to_owned());
-    let registrations = register(&client, all.clone()).await?;
-    let sight = Sight::open(&client, "the watch").await?;
-    for round in 0..stage.rounds(1, 5) {
-        for shown in [Shown::Expired, Shown::Misnamed, Shown::Foreign, Shown::Rotated] {
-            let (stales, resets) = (sight.now().stales.len(), sight.now().resets);
-            seal.show(shown);
-            wire.cut().await;
-            if shown != Shown::Rotated {
-                let begun = Instant::now();
-                let answer = timeout(ANSWER, client.list(&api())).await;
-                let answer = answer.map_err(|_| format!("{shown:?}: no answer within {ANSWER:?}"))?;
-                typed(&format!("{shown:?} in round {round}"), answer.err().map(|error| error.kind()))?;
-                let stale = |seen: &super::sight::Seen| seen.stales[stales..].contains(&ErrorKind::Config);
-                sight.until(&format!("Stale of {shown:?}"), ANSWER + SETTLE, stale).await?;
-                hold(sight.now().ids == all, || {
-                    format!("{shown:?} changed the view after {:?}", begun.elapsed())
-                })?;
-                seal.show(Shown::Rotated);
-            }
-            let whole = |seen: &super::sight::Seen| seen.resets > resets && seen.shows(&all);
-            sight.until(&format!("view after {shown:?}"), SETTLE, whole).await?;
+    let rounds = stage.rounds(1, 5);
+    let stage = &*stage;
+    let all = [Shown::Rotated, Shown::Expired, Shown::Misnamed, Shown::Foreign];
+    let lanes = all.into_iter().map(|shown| async move {
+        let Some(stand) = stage.stand.other(Setup::Certificate).await.map_err(text)? else { return Ok(()) };
+        let held = Held::begin(&*stand).await?;
+        for round in 0..rounds {
+            let played = held.replace(&*stand, shown).await;
+            played.map_err(|wrong| format!("{shown:?} in round {round}: {wrong}"))?;
         }
+        held.end().await.map_err(|wrong| format!("{shown:?}: {wrong}"))
+    });
+    try_join_all(lanes).await.map(drop)
+}
+
+/// A client on a wire that is looked at.
+struct Held {
+    wire: Wire,
+    client: Arc<dyn Client>,
+    all: Ids,
+    registrations: Vec<Registration>,
+    sight: Sight,
+}
+
+impl Held {
+    async fn begin(stand: &dyn Stand) -> Result<Self, String> {
+        let wire = Wire::lay(stand.endpoint()).await?;
+        let client = dial(&stand.url(wire.address(), "sealed", TTL)).await?;
+        let all = ids("canary", 0..3);
+        let registrations = register(&client, all.clone()).await?;
+        let sight = Sight::open(&client, "the watch").await?;
+        Ok(Self { wire, client, all, registrations, sight })
     }
-    sight.flapped(0)?;
-    active(&registrations, SETTLE).await?;
-    let connections = wire.sealed(&WORDS)?;
-    hold(connections > 4, || format!("only {connections} connections were looked at"))?;
-    client.close().await.map_err(text)
+
+    async fn replace(&self, stand: &dyn Stand, shown: Shown) -> Outcome {
+        let Some(seal) = stand.seal() else { return Ok(()) };
+        let resets = self.sight.now().resets;
+        seal.show(shown);
+        stand.restart().await.map_err(text)?;
+        if shown != Shown::Rotated {
+            let answer = timeout(ANSWER, self.client.list(&api())).await;
+            let answer = answer.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+            let kind = answer.err().map(|error| error.kind());
+            hold(kind == Some(ErrorKind::Config), || format!("a list was answered with {kind:?}"))?;
+            let stale = |seen: &Seen| seen.stale && seen.ids == self.all;
+            self.sight.until("Stale with the view kept", ANSWER, stale).await?;
+            seal.show(Shown::Rotated);
+        }
+        let bound = if shown == Shown::Rotated { SETTLE } else { SLOW + SETTLE };
+        let whole = |seen: &Seen| seen.resets > resets && seen.shows(&self.all);
+        self.sight.until("view over a good certificate", bound, whole).await?;
+        active(&self.registrations, bound).await
+    }
+
+    async fn end(self) -> Outcome {
+        self.sight.flapped(0)?;
+        let connections = self.wire.sealed(&WORDS)?;
+        hold(connections > 1, || format!("only {connections} connections were looked at"))?;
+        self.client.close().await.map_err(text)
+    }
 }
 
 /// F34, the rest: a client without the certificate that the server asks for, a client with TLS at a port in plain text, and one in plain
@@ -70,7 +98,7 @@ pub(super) async fn who_does_not_fit_is_told_and_sends_no_plain_text(stage: &mut
     let Some(both) = stage.stand.other(Setup::BothCertificates).await.map_err(text)? else { return Ok(()) };
     let Some(seal) = both.seal() else { return Ok(()) };
     let good = dial(&both.url(both.endpoint(), "sealed", TTL)).await?;
-    good.register(instance("canary-instance")).await.map_err(text)?.close().await.map_err(text)?;
+    good.register(instance("canary")).await.map_err(text)?.close().await.map_err(text)?;
     good.close().await.map_err(text)?;
 
     let bare = Wire::lay(both.endpoint()).await?;
@@ -90,10 +118,12 @@ async fn refused(what: &str, url: &str) -> Outcome {
     let listed =
         timeout(ANSWER, client.list(&api())).await.map_err(|_| format!("{what}: no answer to list"))?;
     typed(what, listed.err().map(|error| error.kind()))?;
-    let registering = timeout(ANSWER * 2, client.register(instance("canary-instance"))).await;
+    let registering = timeout(ANSWER * 2, client.register(instance("canary"))).await;
     let registered = registering.map_err(|_| format!("{what}: no answer to register"))?;
     typed(what, registered.err().map(|error| error.kind()))?;
-    client.close().await.map_err(text)
+    // It cannot tell the store that it leaves.
+    drop(timeout(ANSWER, client.close()).await.map_err(|_| format!("{what}: no answer to close"))?);
+    Ok(())
 }
 
 /// Config says what is wrong; a server that closes the connection before it says why leaves no more than Unavailable.

@@ -42,7 +42,7 @@ use self::{
     taken::{deleted_records_are_written_again, revoked_leases_are_granted_again_at_once},
     tokens::{
         a_change_of_users_costs_one_login_each, a_token_that_ran_out_is_replaced_once,
-        wrong_credentials_are_told_and_tried_slowly,
+        a_wrong_password_is_told_and_tried_slowly, missing_rights_are_told_and_cost_nothing_that_stands,
     },
     wiped::{restarts_lose_no_registration_and_end_no_stream, what_a_wiped_store_lost_is_registered_again},
 };
@@ -66,7 +66,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(30, a_crowd_of_watches_costs_one_each_and_comes_back_spread),
     scenario!(33, a_change_of_users_costs_one_login_each),
     scenario!(33, a_token_that_ran_out_is_replaced_once),
-    scenario!(33, wrong_credentials_are_told_and_tried_slowly),
+    scenario!(33, a_wrong_password_is_told_and_tried_slowly),
+    scenario!(33, missing_rights_are_told_and_cost_nothing_that_stands),
     scenario!(34, a_certificate_is_taken_anew_or_refused_with_a_typed_error),
     scenario!(34, who_does_not_fit_is_told_and_sends_no_plain_text),
 ];

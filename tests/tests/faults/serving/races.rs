@@ -8,7 +8,7 @@ use reception::{Client, ClientExt as _, Leadership, Registration, RegistrationSt
 use reception_lab::{Proxy, eventually};
 use tokio::{
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::cast::{PATIENCE, dial, hold, instance, tasks, text, told};
@@ -24,73 +24,74 @@ const GUARDS: u32 = 3;
 const SPAN: Duration = Duration::from_millis(50);
 
 /// F26, closed. A client is closed at a random moment of 0 to 50 ms after registrations, updates, closes and an election began; some of
-/// these are dropped at a random moment as well. 50 rounds (500 in full). The close is Ok; then no record is left, every guard has ended
-/// (I9), and 1 s after the last close there is no lease of a minute's life and no task of a client (I6).
+/// these are dropped at a random moment as well. 52 rounds (500 in full). The close is Ok; then no record is left, every guard has ended
+/// (I9), and 1 s after the last close there is no lease of a minute's life, no connection and no task of a client (I6).
 pub(super) async fn a_close_that_races_with_everything_leaves_nothing(stage: &mut Stage) -> Outcome {
     let before = tasks();
-    race(stage, "closed", true).await?;
-    let clean = || async {
-        let left = stage.stand.residue("closed").await.map_err(text)?;
-        let left: Vec<_> = left.into_iter().filter(|what| !what.ends_with("/domain")).collect();
-        if left.is_empty() && tasks() <= before {
-            Ok(())
-        } else {
-            Err(format!("{left:?}, {} tasks", tasks()))
-        }
-    };
-    let late = |late| format!("left 1 s after the last close (I6), from {before} tasks: {late}");
-    eventually(Duration::from_secs(1), clean).await.map_err(late)
+    let proxies = race(stage, "closed", true).await?;
+    clean(stage, "closed", proxies, before, Duration::from_secs(1)).await
 }
 
-/// F26, dropped. As above, with a reset of the connection in between, and everything is dropped instead of closed in half of the 50
-/// rounds (500 in full). A close may then end with an error. V after the last end no record and no lease is left (I5, I6), and no task.
+/// F26, dropped. As above, with a reset of the connections in between, and everything is dropped instead of closed in half of the 52
+/// rounds (500 in full). A close may then end with an error. V after the last end there is no record, no lease, no connection and no
+/// task (I5, I6).
 pub(super) async fn drops_and_resets_that_race_with_everything_leave_nothing_after_the_lease(
     stage: &mut Stage,
 ) -> Outcome {
     let before = tasks();
-    race(stage, "dropped", false).await?;
-    let clean = || async {
-        let left = stage.stand.residue("dropped").await.map_err(text)?;
-        let left: Vec<_> = left.into_iter().filter(|what| !what.ends_with("/domain")).collect();
-        if left.is_empty() && tasks() <= before {
-            Ok(())
-        } else {
-            Err(format!("{left:?}, {} tasks", tasks()))
-        }
-    };
+    let proxies = race(stage, "dropped", false).await?;
     let bound = stage.stand.granted(SHORT) + stage.stand.expiry_slack() + Duration::from_secs(1);
-    eventually(bound, clean)
-        .await
-        .map_err(|late| format!("left after V (I5, I6), from {before} tasks: {late}"))
+    clean(stage, "dropped", proxies, before, bound).await
 }
 
-async fn race(stage: &mut Stage, namespace: &str, orderly: bool) -> Outcome {
+async fn clean(
+    stage: &Stage,
+    namespace: &str,
+    proxies: Vec<Proxy>,
+    before: usize,
+    bound: Duration,
+) -> Outcome {
+    let begun = Instant::now();
+    let nothing = || async {
+        let mut left = stage.stand.residue(namespace).await.map_err(text)?;
+        left.retain(|what| !what.ends_with("/domain"));
+        let open: u64 = proxies.iter().map(|proxy| proxy.counts().open_connections).sum();
+        if left.is_empty() && open == 0 { Ok(()) } else { Err(format!("{left:?}, {open} connections")) }
+    };
+    let late = |late| format!("left after {bound:?} (I5, I6): {late}");
+    eventually(bound, nothing).await.map_err(|error| late(error.to_string()))?;
+    drop(proxies);
+    let idle = || async { if tasks() <= before { Ok(()) } else { Err(format!("{} tasks", tasks())) } };
+    // The proxies' own tasks end a moment after them.
+    let rest = bound.saturating_sub(begun.elapsed()).max(Duration::from_millis(500));
+    eventually(rest, idle).await.map_err(|error| late(error.to_string()))
+}
+
+async fn race(stage: &mut Stage, namespace: &str, orderly: bool) -> Result<Vec<Proxy>, String> {
     let rounds = stage.rounds(52, 500) / LANES;
-    let seeds: Vec<u64> = (0..LANES).map(|_| stage.dice.random()).collect();
+    let mut lanes = Vec::new();
+    for lane in 0..LANES {
+        lanes.push((lane, stage.proxy().await, StdRng::seed_from_u64(stage.dice.random())));
+    }
     let stage = &*stage;
-    let lanes = (0..).zip(seeds).map(|(lane, seed)| async move {
-        let mut dice = StdRng::seed_from_u64(seed);
+    let lanes = lanes.into_iter().map(|(lane, proxy, mut dice)| async move {
         for round in 0..rounds {
             let namespace = format!("{namespace}/n{lane}x{round}");
-            one(stage, &namespace, orderly, &mut dice)
+            one(stage, &namespace, &proxy, orderly, &mut dice)
                 .await
                 .map_err(|wrong| format!("lane {lane}, round {round}: {wrong}"))?;
         }
-        Ok::<_, String>(())
+        Ok::<_, String>(proxy)
     });
-    try_join_all(lanes).await.map(drop)
+    try_join_all(lanes).await
 }
 
 /// What a guard's task holds at its end.
 type Held = (Option<Registration>, Option<Leadership>);
 
-async fn one(stage: &Stage, namespace: &str, orderly: bool, dice: &mut StdRng) -> Outcome {
-    let proxy = Proxy::start(stage.stand.endpoint()).await.map_err(text)?;
-    let url = match orderly {
-        true => stage.direct(namespace, LONG),
-        false => stage.through(proxy.endpoint(), namespace, SHORT),
-    };
-    let client = dial(&url).await?;
+async fn one(stage: &Stage, namespace: &str, proxy: &Proxy, orderly: bool, dice: &mut StdRng) -> Outcome {
+    let ttl = if orderly { LONG } else { SHORT };
+    let client = dial(&stage.through(proxy.endpoint(), namespace, ttl)).await?;
     let mut work: JoinSet<Held> = JoinSet::new();
     for number in 0..GUARDS {
         let dice = StdRng::seed_from_u64(dice.random());

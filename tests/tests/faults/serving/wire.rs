@@ -8,7 +8,6 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
-    sync::Mutex as Turn,
     task::JoinSet,
 };
 
@@ -25,7 +24,6 @@ type Kept = Arc<Mutex<Vec<Vec<u8>>>>;
 pub(crate) struct Wire {
     address: SocketAddr,
     kept: Kept,
-    open: Arc<Turn<JoinSet<()>>>,
     _door: JoinSet<()>,
 }
 
@@ -33,19 +31,14 @@ impl Wire {
     pub(crate) async fn lay(upstream: SocketAddr) -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(text)?;
         let address = listener.local_addr().map_err(text)?;
-        let (kept, open) = (Kept::default(), Arc::new(Turn::new(JoinSet::new())));
+        let kept = Kept::default();
         let mut door = JoinSet::new();
-        door.spawn(accept(listener, upstream, Arc::clone(&kept), Arc::clone(&open)));
-        Ok(Self { address, kept, open, _door: door })
+        door.spawn(accept(listener, upstream, Arc::clone(&kept)));
+        Ok(Self { address, kept, _door: door })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Breaks every connection.
-    pub(crate) async fn cut(&self) {
-        self.open.lock().await.shutdown().await;
     }
 
     /// How many connections came, if all of them began with a handshake and none carried one of these words.
@@ -64,7 +57,8 @@ impl Wire {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: SocketAddr, kept: Kept, open: Arc<Turn<JoinSet<()>>>) {
+async fn accept(listener: TcpListener, upstream: SocketAddr, kept: Kept) {
+    let mut open = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let number = {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +66,7 @@ async fn accept(listener: TcpListener, upstream: SocketAddr, kept: Kept, open: A
             kept.len() - 1
         };
         let kept = Arc::clone(&kept);
-        open.lock().await.spawn(async move {
+        open.spawn(async move {
             let Ok(server) = TcpStream::connect(upstream).await else { return };
             let ((mut from_server, to_server), (from_client, mut to_client)) =
                 (server.into_split(), client.into_split());
