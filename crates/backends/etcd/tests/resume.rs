@@ -177,7 +177,8 @@ async fn a_list_of_thousands_is_read_in_pages_at_one_revision() {
     let all = client.list(&support::api()).await.unwrap();
     assert_eq!((all.len(), all.unreadable()), (2500, 0));
     assert_eq!(ids(&all)[2499], "i2499");
-    assert_eq!(stage.proxy.counts().requests, 3);
+    // The first page shows that the rest fits into one more.
+    assert_eq!(stage.proxy.counts().requests, 2);
     let names: Vec<_> = client.names().await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["api", "apix"]);
     let mut follower = Follower::of(&client).await;

@@ -10,8 +10,13 @@ use crate::{
     session::{Patience, Position, Session},
 };
 
-/// Keys of a page: at 64 KiB a record this is too much for one message, and the page is then made smaller.
+/// Keys of the first page: at 64 KiB a record this is too much for one message, and the page is then made smaller.
 const PAGE: i64 = 1000;
+/// Bytes of a later page, when the first has shown how large the records are. For every page the server walks over all keys of the
+/// range that are left, so a few large pages cost it much less than many small ones.
+const BYTES: usize = 2 << 20;
+/// Keys of the largest page: those behind the first may be larger than any in it.
+const MOST: i64 = 10_000;
 /// How often a list starts over because its revision was compacted under it.
 const STARTS: u32 = 3;
 
@@ -72,6 +77,7 @@ async fn walk(
         let more = answer.more();
         let reached = *end.get_or_insert(first_page(operation, &answer)?);
         let kvs = answer.take_kvs();
+        size = size.max(fitting(&kvs));
         let last = kvs.last().map(|kv| kv.key().to_vec());
         read.push(kvs);
         match last {
@@ -82,6 +88,13 @@ async fn walk(
             _ => return Ok(reached),
         }
     }
+}
+
+/// How many keys like these make a page.
+fn fitting(kvs: &[KeyValue]) -> i64 {
+    let bytes: usize = kvs.iter().map(|kv| kv.key().len() + kv.value().len()).sum();
+    let mean = (bytes / kvs.len().max(1)).max(64);
+    i64::try_from(BYTES / mean).unwrap_or(MOST).min(MOST)
 }
 
 fn first_page(operation: &'static str, answer: &GetResponse) -> Result<End> {
