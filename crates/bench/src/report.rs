@@ -49,7 +49,7 @@ impl Line {
 
     /// A time or what follows from it: left out when counting, since the proxy disturbs it.
     pub(crate) fn timed(self, field: &str, value: f64) -> Self {
-        if self.counting { self } else { self.with(field, round3(value)) }
+        if self.counting { self } else { self.with(field, rounded(value)) }
     }
 
     /// A count: left out when timed, since only the proxy counts.
@@ -148,7 +148,7 @@ fn ratio(field: &str, ours: &[f64], raw: &[f64]) -> Map<String, Value> {
         for (end, value) in
             [("reception", ours), ("raw", raw), ("ratio", ratio), ("ratio_min", least), ("ratio_max", most)]
         {
-            line.insert(format!("{field}_{end}"), round3(value).into());
+            line.insert(format!("{field}_{end}"), rounded(value).into());
         }
     }
     line
@@ -194,11 +194,12 @@ pub(crate) fn float(count: usize) -> f64 {
 pub(crate) fn per(count: u64, each: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "no count here has 52 bits")]
     let count = count as f64;
-    round3(count / float(each))
+    rounded(count / float(each))
 }
 
-fn round3(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
+/// To the sixth digit: a start of a watch in seconds is that small.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
 }
 
 fn print(fields: &Map<String, Value>) -> Result<()> {

@@ -34,9 +34,13 @@ impl Bench for Memory {
 /// The view alone, of instances as they come from a store.
 fn view(args: &Args, room: &Room<'_>) -> Result<Line> {
     let count = args.number("count");
+    let name = name()?;
     let before = held()?;
-    let read = services(count)?.into_iter().map(|service: Service| service.to_builder().build_foreign());
-    let view = Snapshot::new(name()?, 1, read.collect::<reception::Result<Vec<_>>>()?);
+    let read = services(count)?.into_iter().map(|service| {
+        let builder = Service::builder_of(&name, service.id(), service.address(), 8080);
+        builder.attribute("zone", "a").build_foreign()
+    });
+    let view = Snapshot::new(name.clone(), 1, read.collect::<reception::Result<Vec<_>>>()?);
     let after = held()?;
     if view.len() != count {
         return Err("the view has lost count".into());
