@@ -14,7 +14,7 @@ use crate::{
     elect::{Election, Observers},
     error::{NAME, error},
     options::Options,
-    register::{Place, Wanted},
+    register::Place,
     session::{Endpoint, Recipe, Session, User},
     watch::{Instances, list, names},
 };
@@ -34,7 +34,6 @@ const LEAST_GRANT: Duration = Duration::from_secs(2);
 
 struct EtcdClient {
     session: Arc<Session>,
-    wanted: Arc<Wanted>,
     instances: Hub<ServiceName, Instances>,
     observers: Observers,
     /// What is expected to be granted.
@@ -64,7 +63,6 @@ pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
     Ok(Arc::new(EtcdClient {
         instances: Hub::new(supervisor.clone(), clock.clone(), Backoff::with_bounds(SPREAD, RETRY)),
         observers: Hub::new(supervisor.clone(), clock, Backoff::with_bounds(SPREAD, RETRY)),
-        wanted: Arc::default(),
         lease: ttl.max(LEAST_GRANT),
         user: name,
         lifeline: supervisor.lifeline(),
@@ -163,7 +161,7 @@ impl Client for EtcdClient {
         self.session.supervisor.check("register")?;
         // Before anything is taken: a record that cannot be written is told at once.
         reception_kit::record::encode(&service)?;
-        let place = Place::take(&self.session, &self.wanted, &service)?;
+        let place = Place::take(&self.session, &service)?;
         let keeping = Keeping {
             clock: self.session.clock.clone(),
             backoff: Backoff::new(),

@@ -9,16 +9,12 @@
 //! A former life of this process is somebody else, one that is dying. A put over a known revision cannot land late, since the
 //! revision has moved on then. A first put can: when its outcome is unknown, the withdrawal first writes a fence on the same lease.
 
-mod wanted;
-
 use std::sync::Arc;
 
 use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp};
 use reception_core::{Error, ErrorKind, OnConflict, Result, Service};
 use reception_kit::{Attempt, News, Slot, record};
 use uuid::Uuid;
-
-pub(crate) use wanted::Wanted;
 
 use crate::{
     error::error,
@@ -33,7 +29,6 @@ const TRIES: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Place {
     session: Arc<Session>,
-    wanted: Arc<Wanted>,
     key: String,
     guid: Uuid,
     seat: Seat,
@@ -61,16 +56,15 @@ enum Expect {
 
 impl Place {
     /// Takes the id within this client.
-    pub(crate) fn take(session: &Arc<Session>, wanted: &Arc<Wanted>, service: &Service) -> Result<Self> {
+    pub(crate) fn take(session: &Arc<Session>, service: &Service) -> Result<Self> {
         let key = session.layout.instance(service.name(), service.id());
         let guid = Uuid::new_v4();
-        if !wanted.take(&key, guid) {
+        if !session.wanted.take(&key, guid) {
             let context = format!("{}/{} is registered by this client", service.name(), service.id());
             return Err(error(ErrorKind::Conflict, OPERATION, context));
         }
         Ok(Self {
             session: Arc::clone(session),
-            wanted: Arc::clone(wanted),
             key,
             guid,
             seat: Seat::take(session),
@@ -292,7 +286,7 @@ impl Slot for Place {
     }
 
     async fn withdraw(&mut self) -> Result<()> {
-        let alone = self.wanted.leave(&self.key, self.guid);
+        let alone = self.session.wanted.leave(&self.key, self.guid);
         if self.standing.is_none() && self.unsettled.is_none() {
             return Ok(());
         }
@@ -325,6 +319,6 @@ impl Slot for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.wanted.forget(&self.key, self.guid);
+        self.session.wanted.forget(&self.key, self.guid);
     }
 }

@@ -8,6 +8,8 @@ mod lease;
 mod line;
 mod lookout;
 mod shards;
+mod strays;
+mod wanted;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +30,7 @@ pub(crate) use lease::{Beat, Granted, fresh_lease, keep};
 pub(crate) use line::{Ended, Line, Position, Range, is_gone};
 pub(crate) use lookout::{Eye, Lookout, Seen};
 pub(crate) use shards::{Seat, Shards, State};
+pub(crate) use wanted::Wanted;
 
 use crate::{error::error, layout::Layout};
 
@@ -44,6 +47,7 @@ pub(crate) struct Session {
     pub(crate) ttl: Duration,
     pub(crate) shards: Shards,
     pub(crate) lookout: Lookout,
+    pub(crate) wanted: Wanted,
     endpoints: Vec<Arc<Endpoint>>,
     /// Where the next call goes first.
     preferred: AtomicUsize,
@@ -92,6 +96,7 @@ impl Session {
             ttl,
             shards: Shards::default(),
             lookout: Lookout::default(),
+            wanted: Wanted::default(),
             endpoints,
             preferred: AtomicUsize::new(0),
             granted: AtomicU64::new(0),

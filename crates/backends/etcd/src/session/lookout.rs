@@ -28,6 +28,8 @@ const OPERATION: &str = "watch own keys";
 pub(crate) struct Lookout {
     table: Mutex<Table>,
     changed: Notify,
+    /// How often the store was found to have gone back.
+    rewound: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -172,7 +174,15 @@ impl Lookout {
             key.from = key.from.min(at.revision + 1);
             key.seen.send_replace(Some(Seen::Unsure(told.get_or_insert_with(behind).clone())));
         }
+        if told.is_some() {
+            self.rewound.send_modify(|times| *times += 1);
+        }
         told
+    }
+
+    /// Changes each time the store was found to have gone back.
+    pub(super) fn rewound(&self) -> watch::Receiver<u64> {
+        self.rewound.subscribe()
     }
 
     /// The watches whose records should be on this lease.

@@ -247,17 +247,34 @@ async fn empty(session: &Session, number: u64, ttl: Duration) {
     }
 }
 
-/// The safety net: one read for all records on the lease, and whoever misses its own is told to look.
+/// The safety net: one read for all records on the lease. Whoever misses its own is told to look, and what nobody wants is removed:
+/// a store that was set back holds again what was withdrawn, and this lease would keep it for ever.
 async fn reconcile(session: &Session, held: Granted) -> Infallible {
     let span = RECONCILE.max(held.ttl * 3);
+    let (mut rewound, mut backoff) = (session.lookout.rewound(), Backoff::new());
     loop {
         // Spread over a quarter, so that clients that came together do not ask together.
         let part = u32::from(Uuid::new_v4().as_bytes()[0]);
         let at = session.clock.now().saturating_add(span).saturating_add(span / 1024 * part);
-        sleep_until(&session.clock, at).await;
+        let set_back = tokio::select! {
+            () = sleep_until(&session.clock, at) => false,
+            _ = rewound.changed() => true,
+        };
         let resting = session.lookout.resting(held.id);
-        if let Ok(keys) = session.keys_on(held.id).await {
-            session.lookout.missed(&resting, held.id, &keys);
+        match session.keys_on(held.id).await {
+            Ok(keys) => {
+                // After a step back every owner has been told already.
+                if !set_back {
+                    session.lookout.missed(&resting, held.id, &keys);
+                }
+                session.sweep(held.id, &keys).await;
+                backoff.reset();
+            }
+            Err(error) if set_back => {
+                sleep_until(&session.clock, session.clock.now().saturating_add(backoff.next(&error))).await;
+                rewound.mark_changed();
+            }
+            Err(_) => {}
         }
     }
 }

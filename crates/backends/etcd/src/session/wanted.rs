@@ -23,7 +23,8 @@ impl Wanted {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn take(&self, key: &str, guid: Uuid) -> bool {
+    /// Takes an id that nobody has, or whose registration is being withdrawn.
+    pub(crate) fn take(&self, key: &str, guid: Uuid) -> bool {
         let mut table = self.table();
         let free = table.get(key).is_none_or(|holder| holder.leaving);
         if free {
@@ -33,7 +34,7 @@ impl Wanted {
     }
 
     /// Marks the withdrawal; false when another registration has taken the id over.
-    pub(super) fn leave(&self, key: &str, guid: Uuid) -> bool {
+    pub(crate) fn leave(&self, key: &str, guid: Uuid) -> bool {
         match self.table().get_mut(key) {
             Some(holder) if holder.guid == guid => {
                 holder.leaving = true;
@@ -43,7 +44,13 @@ impl Wanted {
         }
     }
 
-    pub(super) fn forget(&self, key: &str, guid: Uuid) {
+    /// Whether some registration of this client has the id, also one that is being withdrawn.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        std::str::from_utf8(key).is_ok_and(|key| self.table().contains_key(key))
+    }
+
+    /// Gives an id back, unless another registration has taken it over.
+    pub(crate) fn forget(&self, key: &str, guid: Uuid) {
         let mut table = self.table();
         if table.get(key).is_some_and(|holder| holder.guid == guid) {
             table.remove(key);
