@@ -7,6 +7,7 @@ mod apt;
 mod backend;
 mod ci;
 mod clone;
+mod containers;
 mod deps;
 mod faults;
 mod layout;
@@ -33,6 +34,8 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 const USAGE: &str = "\
 cargo xtask ci [STEP..]      every check of this repository, or the named steps
 cargo xtask test [ARG..]     servers, then all tests on memory and on real servers; ARGs go to cargo test
+cargo xtask test --containers [WORD..]
+                             the laws on servers in containers, taken down after; WORDs go to the suites
 cargo xtask faults --backend B [--seed N] [--all] [--only F7,F9] [--weakened NAME]
                              the fault scenarios; with --weakened on a copy that they must catch
 cargo xtask servers          finds or installs the server programs that the tests run
@@ -63,6 +66,8 @@ fn task(arguments: &[String]) -> Result<()> {
     let workspace = Workspace::load(std::path::Path::new("."))?;
     match (task.as_str(), rest) {
         ("ci", steps) => ci::run(&workspace, steps),
+        ("test", [flag, words @ ..]) if flag == containers::FLAG => containers::run(&workspace, words),
+        (containers::KEEPER, words) => containers::keep(&workspace, words),
         ("test", extra) => test::run(&workspace, extra),
         ("faults", words) => faults::run(&workspace, words),
         ("servers", []) => servers::run(),

@@ -57,9 +57,15 @@ pub(crate) fn bounded(command: &mut Command, limit: Duration) -> Result<()> {
 }
 
 /// As [`bounded`], and hands every line of the standard output to `seen` when it comes.
-pub(crate) fn lines(
+pub(crate) fn lines(command: &mut Command, limit: Option<Duration>, seen: impl FnMut(&str)) -> Result<()> {
+    watched(command, limit, &|| false, seen)
+}
+
+/// As [`lines`], and ends a bounded command with its children as soon as `stop` says so.
+pub(crate) fn watched(
     command: &mut Command,
     limit: Option<Duration>,
+    stop: &dyn Fn() -> bool,
     mut seen: impl FnMut(&str),
 ) -> Result<()> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -89,9 +95,14 @@ pub(crate) fn lines(
             status = child.try_wait().map_err(|e| e.to_string())?;
             if let Some(limit) = limit
                 && status.is_none()
-                && started.elapsed() > limit
             {
-                return Err(over(child, limit));
+                if started.elapsed() > limit {
+                    return Err(over(child, limit));
+                }
+                if stop() {
+                    end(child);
+                    return Err(format!("`{}` was stopped", spelled(command)));
+                }
             }
         }
     }
@@ -123,8 +134,14 @@ fn wait(mut child: Child, limit: Duration) -> Result<ExitStatus> {
     }
 }
 
-/// Ends a command that took too long, with all that it started.
-fn over(mut child: Child, limit: Duration) -> String {
+/// Ends a command that took too long.
+fn over(child: Child, limit: Duration) -> String {
+    end(child);
+    format!("stopped after {} s: over its time", limit.as_secs())
+}
+
+/// Ends a command with all that it started.
+fn end(mut child: Child) {
     #[cfg(unix)]
     {
         use rustix::process::{Pid, Signal, kill_process_group};
@@ -134,11 +151,31 @@ fn over(mut child: Child, limit: Duration) -> String {
     }
     drop(child.kill());
     drop(child.wait());
-    format!("stopped after {} s: over its time", limit.as_secs())
+}
+
+/// Ends the children of a command that waits for them and then ends itself, so that none is left for others to reap.
+pub(crate) fn end_inner(mut child: Child, grace: Duration) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process};
+        let id = child.id();
+        let inner = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let pids = inner.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        // Their parent is ours and waits, so the numbers still mean these.
+        for pid in pids {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    let started = now();
+    while started.elapsed() < grace && matches!(child.try_wait(), Ok(None)) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(child.kill());
+    drop(child.wait());
 }
 
 /// Gives a bounded command a process group, so that it can be ended with its children.
-fn own_group(command: &mut Command) -> &mut Command {
+pub(crate) fn own_group(command: &mut Command) -> &mut Command {
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
@@ -191,6 +228,30 @@ mod tests {
         let wrong = lines(&mut command, Some(Duration::from_millis(200)), |_| ()).unwrap_err();
         assert!(wrong.contains("over its time"), "{wrong}");
         assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_command_is_ended_as_soon_as_it_shall_stop() {
+        let started = now();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 60 & sleep 60"]);
+        let stop = || started.elapsed() > Duration::from_millis(200);
+        let wrong = watched(&mut command, Some(minutes(1)), &stop, |_| ()).unwrap_err();
+        assert!(wrong.contains("was stopped"), "{wrong}");
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_command_that_waits_for_its_children_ends_after_them() {
+        let started = now();
+        let child = Command::new("sh").args(["-c", "sleep 60; true"]).stderr(Stdio::null()).spawn().unwrap();
+        let id = child.id();
+        let children = || std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        while children().is_ok_and(|pids| pids.is_empty()) {
+            assert!(started.elapsed() < Duration::from_secs(10));
+        }
+        end_inner(child, Duration::from_secs(30));
+        assert!(started.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

@@ -1,0 +1,182 @@
+//! The matrix of the laws, played against a service that is up.
+
+use std::{collections::BTreeSet, path::PathBuf, process::Command, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    compose::Up,
+    daemon::Daemon,
+    leash::{Leash, say},
+};
+use crate::{
+    Result, protoc,
+    run::{minutes, spelled},
+    workspace::{Workspace, cargo},
+};
+
+const BUILD: Duration = minutes(30);
+const PLAY: Duration = minutes(5);
+const BRIEF: Duration = Duration::from_secs(30);
+
+/// A service of `docker-compose.yml` and the backend that is proved on it.
+pub(crate) struct Service {
+    /// Its name in the file, the backend's, and the scheme of its URLs.
+    pub(crate) name: &'static str,
+    /// What a stand-in is made of.
+    pub(crate) packages: &'static [&'static str],
+    /// The command that tells its version.
+    pub(crate) version: &'static [&'static str],
+    /// The cases that cannot be shown there, each with its reason in the fixture.
+    unproven: &'static [&'static str],
+}
+
+pub(crate) const SERVICES: &[Service] = &[Service {
+    name: "etcd",
+    packages: &["etcd-server", "etcd-client"],
+    version: &["etcd", "--version"],
+    unproven: &[],
+}];
+
+impl Service {
+    /// Names the image of the service in `docker-compose.yml`.
+    pub(crate) fn image_variable(&self) -> String {
+        format!("RECEPTION_{}_IMAGE", self.upper())
+    }
+
+    /// Names the port of the service in `docker-compose.yml`.
+    pub(crate) fn port_variable(&self) -> String {
+        format!("RECEPTION_{}_PORT", self.upper())
+    }
+
+    fn test_variable(&self, what: &str) -> String {
+        format!("RECEPTION_TEST_{}_{what}", self.upper())
+    }
+
+    fn upper(&self) -> String {
+        self.name.to_uppercase()
+    }
+}
+
+/// The suite of one backend, built.
+pub(crate) struct Suite {
+    pub(crate) service: &'static Service,
+    program: PathBuf,
+    folder: PathBuf,
+}
+
+/// Builds the suites with the features that `test` builds them with, so that neither builds for the other anew.
+pub(crate) fn build(leash: &Leash, workspace: &Workspace) -> Result<Vec<Suite>> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args([
+        "test",
+        "--workspace",
+        "--all-features",
+        "--test",
+        "conformance",
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let mut built = Vec::new();
+    leash.lines(protoc::provide(&mut command)?, BUILD, |line| built.extend(program(line)))?;
+    let suite = |service: &'static Service| {
+        let folder = workspace.root.join("crates/backends").join(service.name);
+        let manifest = folder.join("Cargo.toml");
+        let program = built.iter().find(|(of, _)| *of == manifest).map(|(_, program)| program.clone());
+        let program = program.ok_or_else(|| format!("{}: no suite was built", manifest.display()))?;
+        Ok(Suite { service, program, folder })
+    };
+    SERVICES.iter().map(suite).collect()
+}
+
+/// The manifest and the program of a suite, in a line of cargo's.
+fn program(line: &str) -> Option<(PathBuf, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let is_suite = message["target"]["name"] == "conformance";
+    let (manifest, program) = (message["manifest_path"].as_str()?, message["executable"].as_str()?);
+    is_suite.then(|| (manifest.into(), program.into()))
+}
+
+/// Plays the matrix; `extra` are words for the suite, and then nobody says how many cases there shall be.
+pub(crate) fn play(leash: &Leash, daemon: &Daemon, suite: &Suite, up: &Up, extra: &[String]) -> Result<()> {
+    let service = suite.service;
+    let mut command = Command::new(&suite.program);
+    command
+        .args(extra)
+        .current_dir(&suite.folder)
+        .env(service.test_variable("URL"), format!("{}://127.0.0.1:{}", service.name, up.port))
+        .env(service.test_variable("CONTAINER"), &up.container)
+        .env_remove("RECEPTION_TEST_ALLOW_MISSING");
+    daemon.point(&mut command);
+    let mut matrix = Vec::new();
+    leash
+        .lines(&mut command, PLAY, |line| {
+            say(line);
+            matrix.push(line.to_owned());
+        })
+        .map_err(|wrong| format!("laws on {}: {wrong}", service.name))?;
+    if !extra.is_empty() {
+        return Ok(());
+    }
+    let mut list = Command::new(&suite.program);
+    let listed = leash.answer(list.arg("--list"), BRIEF)?;
+    let cases = listed.lines().filter(|line| line.ends_with(": test")).count();
+    verdict(&matrix, cases, service.unproven).map_err(|wrong| format!("{}: {wrong}", spelled(&command)))
+}
+
+/// Whether every case was proved, but for those that are known not to be.
+fn verdict(matrix: &[String], cases: usize, unproven: &[&str]) -> Result<()> {
+    let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let sums = matrix.iter().map(words).find(|words| words.first().is_some_and(|word| word == "all"));
+    let numbers: Vec<usize> = sums.iter().flatten().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let wanted = [cases, cases.saturating_sub(unproven.len()), 0, unproven.len()];
+    if cases == 0 || numbers != wanted {
+        return Err(format!("cases, proved, failing, unproven are {numbers:?} and shall be {wanted:?}"));
+    }
+    let named = matrix.iter().filter_map(|line| line.strip_prefix("unproven  ")?.split(": ").next());
+    let (named, known): (BTreeSet<&str>, BTreeSet<&str>) =
+        (named.collect(), unproven.iter().copied().collect());
+    if named == known { Ok(()) } else { Err(format!("unproven are {named:?} and shall be {known:?}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(sums: &str, more: &[&str]) -> Vec<String> {
+        let mut lines =
+            vec!["laws on etcd".to_owned(), format!("L1   title   {sums}"), format!("all          {sums}")];
+        lines.extend(more.iter().map(|line| (*line).to_owned()));
+        lines
+    }
+
+    #[test]
+    fn a_matrix_with_every_case_proved_is_green() {
+        assert_eq!(verdict(&matrix("116 116 0 0", &[]), 116, &[]), Ok(()));
+    }
+
+    #[test]
+    fn a_case_that_is_missing_unproven_or_failing_is_not() {
+        for sums in ["115 115 0 0", "116 115 0 1", "116 115 1 0", ""] {
+            assert!(verdict(&matrix(sums, &[]), 116, &[]).is_err(), "{sums}");
+        }
+        assert!(verdict(&[], 116, &[]).is_err());
+        assert!(verdict(&matrix("0 0 0 0", &[]), 0, &[]).is_err());
+    }
+
+    #[test]
+    fn only_the_cases_that_are_known_may_be_unproven() {
+        let known = ["l15::a_restart"];
+        assert_eq!(verdict(&matrix("3 2 0 1", &["unproven  l15::a_restart: no hands"]), 3, &known), Ok(()));
+        assert!(verdict(&matrix("3 2 0 1", &["unproven  l15::another: no hands"]), 3, &known).is_err());
+        assert!(verdict(&matrix("3 3 0 0", &[]), 3, &known).is_err());
+    }
+
+    #[test]
+    fn the_program_of_a_suite_is_read_from_what_cargo_says() {
+        let line = r#"{"reason":"compiler-artifact","manifest_path":"/p/Cargo.toml","target":{"name":"conformance"},"executable":"/t/c-1"}"#;
+        assert_eq!(program(line), Some(("/p/Cargo.toml".into(), "/t/c-1".into())));
+        assert_eq!(program(&line.replace("\"/t/c-1\"", "null")), None);
+        assert_eq!(program("warning: unused"), None);
+    }
+}
