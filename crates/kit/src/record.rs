@@ -4,6 +4,7 @@
 //! This module owns the bytes alone. Which key they lie under is the backend's `layout.rs`, and no field is judged here beyond what a
 //! reader needs: a record that breaks a rule is of kind Protocol, and its reader counts it and goes on (law L16).
 
+mod plain;
 mod read;
 mod write;
 

@@ -8,13 +8,21 @@ use reception_core::{
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use super::{KIT, MAX_DEPTH, VERSION, field};
+use super::{KIT, MAX_DEPTH, VERSION, field, plain};
 
 /// Reads the record of an instance; its name and id come from its key.
 ///
 /// # Errors
 /// Protocol when the bytes are no record of version 1, or over a cap of size or depth.
 pub fn decode(name: &ServiceName, id: &ServiceId, bytes: &[u8]) -> Result<Service> {
+    if let Some(service) = plain::read(name, id, bytes) {
+        return Ok(service);
+    }
+    decode_slowly(name, id, bytes)
+}
+
+/// Reads any record, or says what is wrong with it.
+pub(super) fn decode_slowly(name: &ServiceName, id: &ServiceId, bytes: &[u8]) -> Result<Service> {
     read(bytes)
         .and_then(|fields| fields.service(name, id))
         .map_err(|flaw| flaw.on(&format!("record of {name}/{id}")))
@@ -116,10 +124,8 @@ impl<'a> Fields<'a> {
         else {
             return Ok(builder);
         };
-        let mut keys: Vec<&str> = pairs.iter().map(|(key, _)| &**key).collect();
-        keys.sort_unstable();
-        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Flaw::new(format!("attribute {:?} stands twice", short(pair[0]))));
+        if let Some(key) = twice(&pairs) {
+            return Err(Flaw::new(format!("attribute {:?} stands twice", short(key))));
         }
         for (key, value) in &pairs {
             if let Some(Text(value)) = value {
@@ -140,7 +146,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A status that a later release may add is one we cannot judge, and an instance in doubt gets no traffic.
-fn status_of(text: Option<&str>) -> Status {
+pub(super) fn status_of(text: Option<&str>) -> Status {
     match text {
         None | Some("up") => Status::Up,
         Some("draining") => Status::Draining,
@@ -186,7 +192,17 @@ fn object(text: &str) -> serde_json::Result<Object<'_, &RawValue>> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// All pairs of a JSON object in their order, repeated keys included: a map would hide a repetition.
-struct Object<'a, V>(Vec<(Cow<'a, str>, V)>);
+pub(super) struct Object<'a, V>(pub(super) Vec<(Cow<'a, str>, V)>);
+
+/// A key that stands twice.
+pub(super) fn twice<'a, V>(pairs: &'a [(Cow<'_, str>, V)]) -> Option<&'a str> {
+    if pairs.len() < 2 {
+        return None;
+    }
+    let mut keys: Vec<&str> = pairs.iter().map(|(key, _)| &**key).collect();
+    keys.sort_unstable();
+    keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
 
 impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Object<'a, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
