@@ -10,6 +10,8 @@
 //!             └── gap ────────┴── else ┘      leaving for Waiting: Stale, once until the next Reset
 //! ```
 //!
+//! A gap that is found on resuming after a pause is listed without another one: the store has answered.
+//!
 //! Errors of kind Closed, Unsupported, NoRuntime and Internal end the stream (law L5).
 
 use std::mem;
@@ -52,9 +54,15 @@ pub(crate) struct Follow<V: View> {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Listing,
-    Resuming,
+    /// `listed`: nothing but the list was done since the last pause.
+    Resuming {
+        listed: bool,
+    },
     Following,
-    Waiting { at: Moment, relist: bool },
+    Waiting {
+        at: Moment,
+        relist: bool,
+    },
     Ended,
 }
 
@@ -78,7 +86,7 @@ impl<V: View> Follow<V> {
     pub(crate) fn step(&mut self, input: Input<V>, now: Moment) -> Vec<Action<V>> {
         match self.phase {
             Phase::Listing => self.listing(input, now),
-            Phase::Resuming => self.resuming(input, now),
+            Phase::Resuming { listed } => self.resuming(listed, input, now),
             Phase::Following => self.following(input, now),
             Phase::Waiting { at, relist } => self.waiting(at, relist, &input, now),
             Phase::Ended => {}
@@ -98,15 +106,19 @@ impl<V: View> Follow<V> {
         match input {
             Input::Listed(Ok(view)) => {
                 self.reset(view);
-                self.resume();
+                self.resume(true);
             }
             Input::Listed(Err(error)) => self.broken(error, true, now),
             _ => {}
         }
     }
 
-    fn resuming(&mut self, input: Input<V>, now: Moment) {
+    fn resuming(&mut self, listed: bool, input: Input<V>, now: Moment) {
         match input {
+            Input::Resumed(Err(Break::Gap(error))) if !listed && !ends(&error) => {
+                self.tell(error);
+                self.list();
+            }
             Input::Resumed(Ok(delta)) => {
                 self.following_since = Some(now);
                 self.take(&delta);
@@ -130,7 +142,7 @@ impl<V: View> Follow<V> {
 
     fn waiting(&mut self, at: Moment, relist: bool, input: &Input<V>, now: Moment) {
         if matches!(input, Input::Tick) && now >= at {
-            if relist { self.list() } else { self.resume() }
+            if relist { self.list() } else { self.resume(false) }
         }
     }
 
@@ -139,9 +151,9 @@ impl<V: View> Follow<V> {
         self.phase = Phase::Listing;
     }
 
-    fn resume(&mut self) {
+    fn resume(&mut self, listed: bool) {
         self.out.push(Action::Resume);
-        self.phase = Phase::Resuming;
+        self.phase = Phase::Resuming { listed };
     }
 
     fn next(&mut self) {
@@ -184,11 +196,15 @@ impl<V: View> Follow<V> {
             self.backoff.healthy(since, now);
         }
         let at = now.saturating_add(self.backoff.next(&error));
+        self.tell(error);
+        self.phase = Phase::Waiting { at, relist };
+    }
+
+    fn tell(&mut self, error: Error) {
         self.out.push(Action::Broken(error.clone()));
         if !mem::replace(&mut self.stale, true) {
             self.out.push(Action::Publish(Event::Stale(error)));
         }
-        self.phase = Phase::Waiting { at, relist };
     }
 }
 

@@ -84,7 +84,7 @@ impl Machine for Broken {
                     continue;
                 }
                 (Action::List, Fault::ResumesAfterAGap) if self.machine.view.is_some() => {
-                    self.machine.phase = Phase::Resuming;
+                    self.machine.phase = Phase::Resuming { listed: false };
                     out.push(Action::Resume);
                     continue;
                 }
@@ -378,6 +378,23 @@ fn the_schedules_reject_every_broken_machine() {
         let broken = |seed| World::new(seed, Broken { machine: machine(seed), fault });
         assert!((0..SCHEDULES).any(|seed| broken(seed).run().is_err()), "{fault:?} went unnoticed");
     }
+}
+
+#[test]
+fn a_gap_found_after_a_pause_is_listed_at_once_and_one_after_a_list_is_not() {
+    let now = Moment::from_duration(Duration::from_secs(1));
+    let gap = || Input::Resumed(Err(Break::Gap(error(ErrorKind::Unavailable))));
+    let lists = |actions: &[Action<Snapshot>]| actions.iter().any(|action| matches!(action, Action::List));
+    let mut machine = machine(1);
+    machine.begin();
+    machine.step(Input::Listed(Ok(view(1, &[1]))), now);
+    machine.step(Input::Resumed(Err(Break::Failed(error(ErrorKind::Unavailable)))), now);
+    let later = machine.deadline();
+    machine.step(Input::Tick, later);
+    assert!(lists(&machine.step(gap(), later)), "the pause is over and the store has answered");
+    machine.step(Input::Listed(Ok(view(9, &[2]))), later);
+    assert!(!lists(&machine.step(gap(), later)), "a store that forgets at once is not listed in a loop");
+    assert!(machine.deadline() > later);
 }
 
 #[test]
