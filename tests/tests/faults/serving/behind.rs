@@ -26,11 +26,14 @@ pub(super) async fn a_watch_that_missed_more_than_the_store_remembers_reads_anew
     let proxy = stage.proxy().await;
     let writer = dial(&stage.direct("missed", TTL)).await?;
     let reader = dial(&stage.through(proxy.endpoint(), "missed", TTL)).await?;
-    let mut held = register(&writer, ids("i", 0..50)).await?;
     let (cut, beside) = (
         Sight::open(&reader, "the watch in the cut").await?,
         Sight::open(&writer, "the watch beside").await?,
     );
+    let mut held = register(&writer, ids("i", 0..50)).await?;
+    for sight in [&cut, &beside] {
+        sight.shows("full view", &ids("i", 0..50), SETTLE).await?;
+    }
     for round in 0..stage.rounds(1, 5) {
         let resets = cut.now().resets;
         proxy.cut().await.map_err(text)?;

@@ -59,8 +59,9 @@ impl Held {
         let wire = Wire::lay(stand.endpoint()).await?;
         let client = dial(&stand.url(wire.address(), "sealed", TTL)).await?;
         let all = ids("canary", 0..3);
-        let registrations = register(&client, all.clone()).await?;
         let sight = Sight::open(&client, "the watch").await?;
+        let registrations = register(&client, all.clone()).await?;
+        sight.shows("full view", &all, SETTLE).await?;
         Ok(Self { wire, client, all, registrations, sight })
     }
 

@@ -114,12 +114,12 @@ async fn shown(
     reception_lab::eventually(bound, probe).await.map_err(late)
 }
 
-/// Waits until the server serves no more watches than this.
+/// Waits until the server serves as many watches as this.
 async fn settled(stage: &Stage, watches: u64) -> Outcome {
     let probe = || async {
         let now = stage.stand.tally().await.map_err(text)?.watches;
-        if now <= watches { Ok(()) } else { Err(now.to_string()) }
+        if now == watches { Ok(()) } else { Err(now.to_string()) }
     };
-    let late = |late| format!("the server serves more than {watches} watches: {late}");
+    let late = |late| format!("the server does not serve {watches} watches (law L17): {late}");
     reception_lab::eventually(SETTLE, probe).await.map_err(late)
 }

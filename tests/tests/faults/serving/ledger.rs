@@ -68,6 +68,14 @@ impl Ledger {
         answer
     }
 
+    /// Drops a registration: nothing tells how the withdrawal goes.
+    pub(crate) fn abandon(&self, registration: Registration) {
+        let details = named(registration.service().id());
+        self.write(Event::Withdrawing, details.clone());
+        drop(registration);
+        self.write(Event::Withdrawn, details.with("ok", false));
+    }
+
     /// A fault begins; a short one must not be noticed by who only looks at the result.
     pub(crate) fn fault(&self, name: &str, short: bool) {
         self.write(Event::Fault, Details::new().with("name", name).with("short", short));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use reception::{Client, Registration};
-use reception_lab::{Flow, Proxy, Way, eventually};
+use reception_lab::{Flow, Proxy, Way, eventually, history::Bounds};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -74,15 +74,17 @@ async fn one(stage: &Stage, outage: Outage, proxy: Proxy, span: Duration, round:
     ledger.registered(&registrations);
     sight.shows("full view", &ids("i", 0..3), SETTLE).await?;
 
+    ledger.fault("F27", false);
     outage.begin(&proxy).await?;
     let begun = Instant::now();
     let kept = registrations.remove(0);
-    drop(registrations.remove(1));
+    ledger.abandon(registrations.remove(1));
     let closing = registrations.remove(0);
     withdraw(&ledger, closing, outage).await?;
     sleep(span.saturating_sub(begun.elapsed())).await;
     proxy.heal().await.map_err(text)?;
     let healed = Instant::now();
+    ledger.heal("F27", BACKOFF.max(TTL) + CALL + CALL);
     let bound = BACKOFF.min(stage.stand.granted(TTL) + stage.stand.expiry_slack()) + CALL;
     gone(&beside, bound).await.map_err(|late| format!("{outage:?} of {span:?}: {late}"))?;
     // For ever is as long as anything of ours can still be under way.
@@ -98,6 +100,7 @@ async fn one(stage: &Stage, outage: Outage, proxy: Proxy, span: Duration, round:
     }
     sight.shows("view of the one that stays", &ids("i", [0]), SETTLE).await?;
     hold(kept.service() == instance("i0"), || "the one that stays is another".to_owned())?;
+    ledger.judge(&Bounds::default().ttl(TTL))?;
     client.close().await.map_err(text)?;
     beside.close().await.map_err(text)
 }

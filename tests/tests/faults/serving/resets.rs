@@ -3,7 +3,7 @@
 use std::{fs, net::SocketAddr, time::Duration};
 
 use reception::{ClientExt as _, Leadership};
-use reception_lab::{Proxy, eventually};
+use reception_lab::{Proxy, eventually, history::Bounds};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -69,6 +69,8 @@ pub(super) async fn resets_every_two_seconds_cost_nothing(stage: &mut Stage) -> 
     for registration in registrations {
         ledger.withdraw(registration).await.map_err(text)?;
     }
+    ledger.arrivals("the client", &proxy);
+    ledger.judge(&Bounds::default())?;
     client.close().await.map_err(text)?;
     beside.close().await.map_err(text)
 }

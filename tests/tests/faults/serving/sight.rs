@@ -76,7 +76,8 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
-    /// Watches the service and waits for the first view.
+    /// Watches the service and waits for the first view. That its stream is open shows in the change after it: one that breaks before has
+    /// nothing to tell.
     pub(crate) async fn open(client: &Arc<dyn Client>, name: &str) -> Result<Self, String> {
         Self::begin(client, name, None).await?.first().await
     }

@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     cast::{NOTICE, REPAIR, SETTLE, active, dial, hold, ids, listed, register, text},
-    ledger::Ledger,
     sight::Sight,
 };
 use crate::{scenario::Outcome, stage::Stage};
@@ -44,10 +43,8 @@ pub(super) async fn revoked_leases_are_granted_again_at_once(stage: &mut Stage) 
 pub(super) async fn deleted_records_are_written_again(stage: &mut Stage) -> Outcome {
     let client = dial(&stage.direct("deleted", TTL)).await?;
     let reader = dial(&stage.direct("deleted", TTL)).await?;
-    let ledger = Ledger::open()?;
     let all = ids("i", 0..20);
     let registrations = register(&client, all.clone()).await?;
-    ledger.registered(&registrations);
     let sight = Sight::open(&reader, "the reader's watch").await?;
     let mut deleted = super::cast::Ids::new();
     for _ in 0..stage.rounds(10, 100) {

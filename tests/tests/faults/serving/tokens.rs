@@ -36,11 +36,11 @@ impl Play {
         let proxy = Proxy::start(stand.endpoint()).await.map_err(text)?;
         let url = stand.url(proxy.endpoint(), NAMESPACE, TTL);
         let (client, reader) = (dial(&url).await?, dial(&url).await?);
+        let sight = Sight::open(&reader, "the reader's watch").await?;
         let registrations = register(&client, ids("i", 0..3)).await?;
         let elector = client.elector(&"reaper".parse().expect("a name")).await.map_err(text)?;
         let electing = timeout(PATIENCE, elector.elect(instance("i0"))).await;
         let leadership = electing.map_err(|_| "nobody leads".to_owned())?.map_err(text)?;
-        let sight = Sight::open(&reader, "the reader's watch").await?;
         sight.shows("full view", &ids("i", 0..3), SETTLE).await?;
         Ok(Self { proxy, client, reader, registrations, leadership, sight })
     }
