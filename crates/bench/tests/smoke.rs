@@ -1,5 +1,7 @@
 //! Every subcommand at a tiny size: what it prints parses and has the promised fields. Never a time.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     collections::BTreeSet,
     process::{Command, Output},

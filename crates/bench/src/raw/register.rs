@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use etcd_client::PutOptions;
+use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp, WatchOptions, WatchStream};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
@@ -14,6 +14,9 @@ use crate::{
     report::{Line, micros, per},
     room::Room,
 };
+
+/// Writes of the guarded modes that are open at once.
+const WINDOW: usize = 512;
 
 pub(crate) async fn register(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
     let count = args.number("count");
@@ -39,7 +42,43 @@ pub(crate) async fn register(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> 
                 .counted("bytes_in", passed.bytes_in),
         );
     }
+    for (mode, watched) in [("guarded", false), ("watched", true)] {
+        let took = guarded(room, count, watched).await?;
+        room.holds(count).await?;
+        room.wipe().await?;
+        lines.push(result(room, mode, WINDOW, count, took));
+    }
     Ok(lines)
+}
+
+/// What a registration promises, and a put does not: nobody's record is overwritten, and with `watched` its removal is heard.
+async fn guarded(room: &Room<'_>, count: usize, watched: bool) -> Result<Duration> {
+    let mut client = room.raw().await?;
+    let leases = room.leases(&mut client, count).await?;
+    let mut watch: Option<WatchStream> = None;
+    let begun = Instant::now();
+    let mut writes =
+        stream::iter(0..count)
+            .map(|number| {
+                let (mut client, key) = (client.kv_client(), room.key(number));
+                let options = PutOptions::new().with_lease(Room::lease_of(&leases, number));
+                let put = TxnOp::put(key.as_str(), record(number), Some(options));
+                let free = Compare::create_revision(key.as_str(), CompareOp::Equal, 0);
+                async move {
+                    client.txn(Txn::new().when([free]).and_then([put])).await.map(|answer| (key, answer))
+                }
+            })
+            .buffer_unordered(WINDOW);
+    while let Some((key, answer)) = writes.try_next().await? {
+        let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
+        let from = WatchOptions::new().with_start_revision(revision + 1);
+        match &mut watch {
+            _ if !watched => {}
+            Some(watch) => watch.watch(key, Some(from)).await?,
+            None => watch = Some(client.watch_client().watch(key, Some(from)).await?),
+        }
+    }
+    Ok(begun.elapsed())
 }
 
 /// A lease and a put on it.
