@@ -9,6 +9,9 @@
 //! A former life of this process is somebody else, one that is dying. A put over a known revision cannot land late, since the
 //! revision has moved on then. A first put can: when its outcome is unknown, the withdrawal first writes a fence on the same lease.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp};
@@ -166,10 +169,8 @@ impl Place {
             return Ok(Expect::Revision(revision));
         }
         self.standing = None;
-        if self.eye.is_none() {
-            // Tells when the id is free.
-            self.eye = Some(Eye::open(&self.session, &self.key, revision + 1));
-        }
+        // Tells when the id is free.
+        self.look_after(revision);
         Err(self.conflict())
     }
 
@@ -180,12 +181,21 @@ impl Place {
     fn stands(&mut self, revision: i64, lease: i64) {
         self.standing = Some(revision);
         self.lease = Some(lease);
-        if self.eye.as_ref().is_none_or(|eye| !eye.covers(revision)) {
-            self.eye = Some(Eye::open(&self.session, &self.key, revision + 1));
-        }
+        self.look_after(revision);
         if let Some(eye) = &self.eye {
             eye.rests_on(lease);
         }
+    }
+
+    /// Looks at the key from the record of this revision on.
+    fn look_after(&mut self, revision: i64) {
+        match &self.eye {
+            Some(eye) if eye.covers(revision) => return,
+            // What this client withdrew may be there again as well.
+            Some(_) => self.session.lookout.set_back(),
+            None => {}
+        }
+        self.eye = Some(Eye::open(&self.session, &self.key, revision + 1));
     }
 
     fn seen(&mut self, seen: Seen) -> Option<News> {

@@ -26,3 +26,10 @@ pub(crate) fn header(revision: i64, raft_term: u64) -> Option<PbResponseHeader> 
 pub(crate) fn answer(header: Option<PbResponseHeader>, events: Vec<PbEvent>) -> WatchResponse {
     WatchResponse(PbWatchResponse { header, events, watch_id: 1, ..PbWatchResponse::default() })
 }
+
+/// The answer that watch 1 is there, by a store that is at this revision.
+pub(crate) fn created(revision: i64) -> WatchResponse {
+    let mut answer = answer(header(revision, 0), Vec::new());
+    answer.0.created = true;
+    answer
+}

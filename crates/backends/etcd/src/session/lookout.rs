@@ -164,24 +164,30 @@ impl Lookout {
         }
         let mut table = self.table();
         let older = mem::replace(&mut table.term, at.term) > at.term;
-        let behind = || error(ErrorKind::Unavailable, OPERATION, "the store is not as far as it was");
-        let mut told = None;
         // What came while the stream was being opened may have been written after the answer that tells how far the store is.
         let fresh: BTreeSet<i64> = table.fresh.iter().copied().collect();
-        let behind_of = |watch: &i64, key: &Key| key.from > at.revision + 1 && !fresh.contains(watch);
-        let keys = table.keys.iter_mut().filter(|(watch, key)| older || behind_of(watch, key));
-        for (_, key) in keys {
+        let back = |(watch, key): (&i64, &Key)| older || (key.is_ahead(at) && !fresh.contains(watch));
+        if !table.keys.iter().any(back) {
+            return None;
+        }
+        let error = behind();
+        // Also what came meanwhile: the next stream may find the store past the revision at which it was before.
+        for key in table.keys.values_mut().filter(|key| older || key.is_ahead(at)) {
             key.from = key.from.min(at.revision + 1);
-            key.seen.send_replace(Some(Seen::Unsure(told.get_or_insert_with(behind).clone())));
+            key.seen.send_replace(Some(Seen::Unsure(error.clone())));
         }
-        if told.is_some() {
-            self.rewound.send_modify(|times| *times += 1);
-        }
-        told
+        drop(table);
+        self.set_back();
+        Some(error)
+    }
+
+    /// The store is known to have gone back.
+    pub(crate) fn set_back(&self) {
+        self.rewound.send_modify(|times| *times += 1);
     }
 
     /// Changes each time the store was found to have gone back.
-    pub(super) fn rewound(&self) -> watch::Receiver<u64> {
+    pub(crate) fn rewound(&self) -> watch::Receiver<u64> {
         self.rewound.subscribe()
     }
 
@@ -204,9 +210,15 @@ impl Lookout {
     }
 
     fn tell(&self, answer: &WatchResponse) {
+        let at = Position::of(answer.header());
         let mut table = self.table();
-        table.term = table.term.max(Position::of(answer.header()).term);
+        table.term = table.term.max(at.term);
         let Some(key) = table.keys.get_mut(&answer.watch_id()) else { return };
+        // Written to a store that has been set back since, or to a server that is ahead of this one: its owner finds out. The watch
+        // stays, and so does its beginning, by which the owner sees whether it is deaf.
+        if answer.created() && at.revision > 0 && key.is_ahead(at) {
+            key.seen.send_replace(Some(Seen::Unsure(behind())));
+        }
         for event in answer.events() {
             let Some(kv) = event.kv() else { continue };
             let revision = kv.mod_revision();
@@ -230,9 +242,18 @@ impl Lookout {
 }
 
 impl Key {
+    /// Whether a store that is here has yet to come to what the watch begins after.
+    fn is_ahead(&self, at: Position) -> bool {
+        self.from > at.revision + 1
+    }
+
     fn range(&self, watch: i64) -> Range {
         Range { watch, key: self.key.clone().into_bytes(), end: None, from: self.from }
     }
+}
+
+fn behind() -> Error {
+    error(ErrorKind::Unavailable, OPERATION, "the store is not as far as it was")
 }
 
 async fn run(session: Arc<Session>) {

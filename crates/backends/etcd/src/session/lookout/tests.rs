@@ -1,7 +1,7 @@
 //! What an eye is told, and by which answers.
 
 use super::*;
-use crate::testing::{answer, event, header};
+use crate::testing::{answer, created, event, header};
 
 fn looking(from: i64, lease: i64) -> (Lookout, watch::Receiver<Option<Seen>>) {
     let lookout = Lookout::default();
@@ -44,6 +44,32 @@ fn what_is_written_while_the_stream_opens_is_not_ahead_of_the_store() {
     assert_eq!(lookout.all().len(), 1);
     assert!(lookout.rewind(at(4, 3)).is_some());
     assert!(unsure(&mut eye));
+}
+
+#[test]
+fn what_was_written_to_a_store_before_it_was_set_back_is_compared() {
+    // Looked at only while a stream to the store that was set back was opening, or open.
+    let (lookout, mut eye) = looking(10, 0);
+    lookout.tell(&created(9));
+    assert!(!unsure(&mut eye));
+    lookout.tell(&created(0));
+    assert!(!unsure(&mut eye), "an answer that tells nothing");
+    lookout.tell(&created(4));
+    assert!(unsure(&mut eye));
+    // A server that lags will come there; its owner sees which it is by what it finds.
+    assert_eq!(from(&lookout), 10);
+}
+
+#[test]
+fn a_store_that_was_set_back_is_told_also_to_what_came_meanwhile() {
+    let (lookout, mut eye) = looking(10, 0);
+    lookout.table().fresh.push(1);
+    let (seen, mut other) = watch::channel(None);
+    lookout.table().keys.insert(2, Key { key: "l".to_owned(), from: 8, lease: 0, seen });
+    assert!(lookout.rewind(at(4, 3)).is_some());
+    assert!(unsure(&mut other));
+    assert!(unsure(&mut eye));
+    assert_eq!(from(&lookout), 5);
 }
 
 #[test]
