@@ -50,7 +50,11 @@ impl<'a> Room<'a> {
 
     /// A client that is not counted.
     pub(crate) async fn direct(&self) -> Result<Arc<dyn Client>> {
-        self.dial(self.stage.address(), "").await
+        self.direct_with("").await
+    }
+
+    pub(crate) async fn direct_with(&self, options: &str) -> Result<Arc<dyn Client>> {
+        self.dial(self.stage.address(), options).await
     }
 
     /// A client that goes by this address, such as a proxy's.

@@ -6,7 +6,10 @@ use futures_util::StreamExt;
 use reception::{ClientExt, Snapshot, Watcher};
 use tokio::time::Instant;
 
-use super::{register::register_all, watch::first};
+use super::{
+    register::{PATIENT, register_all},
+    watch::first,
+};
 use crate::{
     Result,
     args::Args,
@@ -28,7 +31,7 @@ impl Bench for Burst {
     async fn reception(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
         let (count, changes) = (args.number("count"), args.number("changes"));
         let population = room.preload(count).await?;
-        let (watching, owner) = (room.client("").await?, room.direct().await?);
+        let (watching, owner) = (room.client("").await?, room.direct_with(PATIENT).await?);
         let mut watcher = watching.watch(&name()?).await?;
         first(&mut *watcher).await?;
         owner.list(&"nobody".parse()?).await?;

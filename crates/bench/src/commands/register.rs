@@ -14,6 +14,7 @@ use crate::{
     record::{service, services},
     report::{Line, micros, per, rate},
     room::Room,
+    way::Passed,
 };
 
 pub(crate) struct Register;
@@ -35,6 +36,9 @@ impl Bench for Register {
         raw::register(args, room).await
     }
 }
+
+/// Thousands at once may wait longer for the store than a caller usually would.
+pub(crate) const PATIENT: &str = "?timeout=60s";
 
 /// The first registration of a client that is connected already: the lease is part of it.
 async fn one(args: &Args, room: &Room<'_>) -> Result<Line> {
@@ -66,7 +70,7 @@ async fn one(args: &Args, room: &Room<'_>) -> Result<Line> {
 }
 
 async fn many(room: &Room<'_>, count: usize, mode: &str, window: usize) -> Result<Line> {
-    let (client, services) = (room.client("").await?, services(count)?);
+    let (client, services) = (room.client(PATIENT).await?, services(count)?);
     client.list(&"nobody".parse()?).await?;
     let before = room.way.quiet().await;
     let (guards, took) = register_all(&client, services, window).await?;
@@ -76,15 +80,18 @@ async fn many(room: &Room<'_>, count: usize, mode: &str, window: usize) -> Resul
     client.close().await?;
     room.holds(0).await?;
     drop(guards);
-    Ok(result(room, mode, window, count, took)
-        .counted("requests", passed.requests)
-        .counted("calls", passed.calls)
-        .counted("bytes_out", passed.bytes_out)
-        .counted("bytes_in", passed.bytes_in))
+    Ok(result(room, mode, window, count, took, &passed))
 }
 
 /// What both peers tell of a mode.
-pub(crate) fn result(room: &Room<'_>, mode: &str, window: usize, count: usize, took: Duration) -> Line {
+pub(crate) fn result(
+    room: &Room<'_>,
+    mode: &str,
+    window: usize,
+    count: usize,
+    took: Duration,
+    passed: &Passed,
+) -> Line {
     // A window as large as all is no window, and all at once is what the floor writes in batches.
     let (group, shown) = match mode {
         "group" | "txn100" => ("register group".to_owned(), None),
@@ -95,7 +102,12 @@ pub(crate) fn result(room: &Room<'_>, mode: &str, window: usize, count: usize, t
         Some(window) => line.with("window", window),
         None => line,
     };
-    line.timed("seconds", took.as_secs_f64()).timed("per_second", rate(count, took).round())
+    line.timed("seconds", took.as_secs_f64())
+        .timed("per_second", rate(count, took).round())
+        .counted("requests", passed.requests)
+        .counted("calls", passed.calls)
+        .counted("bytes_out", passed.bytes_out)
+        .counted("bytes_in", passed.bytes_in)
 }
 
 /// Registers all, so many at once.

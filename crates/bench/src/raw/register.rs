@@ -34,28 +34,22 @@ pub(crate) async fn register(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> 
         let passed = room.way.since(&before);
         room.holds(count).await?;
         room.wipe().await?;
-        lines.push(
-            result(room, mode, window, count, took)
-                .counted("requests", passed.requests)
-                .counted("calls", passed.calls)
-                .counted("bytes_out", passed.bytes_out)
-                .counted("bytes_in", passed.bytes_in),
-        );
+        lines.push(result(room, mode, window, count, took, &passed));
     }
     for (mode, watched) in [("guarded", false), ("watched", true)] {
-        let took = guarded(room, count, watched).await?;
+        lines.push(guarded(room, count, mode, watched).await?);
         room.holds(count).await?;
         room.wipe().await?;
-        lines.push(result(room, mode, WINDOW, count, took));
     }
     Ok(lines)
 }
 
 /// What a registration promises, and a put does not: nobody's record is overwritten, and with `watched` its removal is heard.
-async fn guarded(room: &Room<'_>, count: usize, watched: bool) -> Result<Duration> {
+async fn guarded(room: &Room<'_>, count: usize, mode: &str, watched: bool) -> Result<Line> {
     let mut client = room.raw().await?;
     let leases = room.leases(&mut client, count).await?;
     let mut watch: Option<WatchStream> = None;
+    let before = room.way.quiet().await;
     let begun = Instant::now();
     let mut writes =
         stream::iter(0..count)
@@ -78,7 +72,9 @@ async fn guarded(room: &Room<'_>, count: usize, watched: bool) -> Result<Duratio
             None => watch = Some(client.watch_client().watch(key, Some(from)).await?),
         }
     }
-    Ok(begun.elapsed())
+    let took = begun.elapsed();
+    room.way.quiet().await;
+    Ok(result(room, mode, WINDOW, count, took, &room.way.since(&before)))
 }
 
 /// A lease and a put on it.
