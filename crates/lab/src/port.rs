@@ -7,11 +7,13 @@
 
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process,
     sync::atomic::{AtomicU16, Ordering},
 };
+
+use socket2::{Domain, Socket, Type};
 
 use crate::{Error, Result};
 
@@ -53,8 +55,8 @@ impl Port {
         if lock.try_lock().is_err() {
             return Ok(None);
         }
-        let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok();
-        Ok(bound.then_some(Self { number, _lock: lock }))
+        let free = is_free(SocketAddr::from((Ipv4Addr::LOCALHOST, number)));
+        Ok(free.then_some(Self { number, _lock: lock }))
     }
 }
 
@@ -75,6 +77,17 @@ pub fn free_port() -> Result<Port> {
     Err(Error::NoPort)
 }
 
+/// Whether the port can be bound. The probe never listens: a child that starts at this moment has it too until it runs
+/// its program, and a listener would keep the port for as long.
+fn is_free(address: SocketAddr) -> bool {
+    let bind = || -> std::io::Result<()> {
+        let probe = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        probe.set_reuse_address(true)?;
+        probe.bind(&address.into())
+    };
+    bind().is_ok()
+}
+
 fn folder() -> Result<PathBuf> {
     let folder = std::env::temp_dir().join("reception-lab-ports");
     fs::create_dir_all(&folder).map_err(Error::io(format!("create {}", folder.display())))?;
@@ -83,7 +96,7 @@ fn folder() -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, thread};
+    use std::{collections::BTreeSet, net::TcpListener, process::Command, sync::atomic::AtomicBool, thread};
 
     use super::*;
 
@@ -94,6 +107,24 @@ mod tests {
             .collect();
         let ports: Vec<Port> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ports.iter().map(Port::number).collect::<BTreeSet<_>>().len(), 200);
+    }
+
+    #[test]
+    fn a_port_can_be_listened_on_while_children_start() {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        assert!(Command::new("true").status().unwrap().success());
+                    }
+                });
+            }
+            let refused =
+                (0..2_000).filter(|_| TcpListener::bind(free_port().unwrap().address()).is_err()).count();
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(refused, 0);
+        });
     }
 
     #[test]
