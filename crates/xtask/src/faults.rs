@@ -92,8 +92,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
 /// Weakens a copy, and succeeds when the scenarios fail on it as they must.
 fn caught(workspace: &Workspace, asked: &Asked, weakening: &Weakening) -> Result<()> {
     println!("weakened: {}: {}", weakening.name, weakening.what);
-    // A folder for each: files that go back to an older time would not be built again.
-    let copy = clone::fresh(workspace, &format!("weakened-{}", weakening.name))?;
+    let copy = clone::fresh(workspace, "weakened-tree")?;
     weakening.apply(&copy)?;
     let only = asked.only.as_deref().unwrap_or(weakening.scenarios);
     let command = || -> Result<Command> {
