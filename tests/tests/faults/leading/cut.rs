@@ -11,12 +11,20 @@ use super::field::{Field, LOAD, must};
 use crate::{scenario::Outcome, stage::Stage};
 
 const SHORT: Duration = Duration::from_secs(2);
+const LONG: Duration = Duration::from_secs(10);
 
 /// How long a leader of this field leads before it resigns.
 const REIGN: &str = "150";
 
-pub(super) async fn cuts_before_the_reply_make_no_second_leader(stage: &mut Stage) -> Outcome {
-    let mut field = Field::open(stage, "f25-leading", SHORT).await?;
+pub(super) async fn cuts_before_the_reply_make_no_second_leader_at_2_s(stage: &mut Stage) -> Outcome {
+    let mut field = Field::open(stage, "f25-2s", SHORT).await?;
+    let rounds = stage.rounds(40, 500);
+    let played = cut(stage, &mut field, rounds).await;
+    field.close(stage, played).await
+}
+
+pub(super) async fn cuts_before_the_reply_make_no_second_leader_at_10_s(stage: &mut Stage) -> Outcome {
+    let mut field = Field::open(stage, "f25-10s", LONG).await?;
     let rounds = stage.rounds(40, 500);
     let played = cut(stage, &mut field, rounds).await;
     field.close(stage, played).await
@@ -47,9 +55,16 @@ async fn cut(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     must(led > 1, || "nobody was followed by anybody".to_owned())
 }
 
-pub(super) async fn a_renewal_whose_reply_is_cut_costs_no_leadership(stage: &mut Stage) -> Outcome {
-    let mut field = Field::open(stage, "f25-renewals", SHORT).await?;
+pub(super) async fn a_renewal_whose_reply_is_cut_costs_no_leadership_at_2_s(stage: &mut Stage) -> Outcome {
+    let mut field = Field::open(stage, "f25-renewals-2s", SHORT).await?;
     let rounds = stage.rounds(4, 100);
+    let played = renewals(stage, &mut field, rounds).await;
+    field.close(stage, played).await
+}
+
+pub(super) async fn a_renewal_whose_reply_is_cut_costs_no_leadership_at_10_s(stage: &mut Stage) -> Outcome {
+    let mut field = Field::open(stage, "f25-renewals-10s", LONG).await?;
+    let rounds = stage.rounds(2, 20);
     let played = renewals(stage, &mut field, rounds).await;
     field.close(stage, played).await
 }

@@ -5,12 +5,17 @@ mod cut;
 mod death;
 mod field;
 mod judge;
+mod reports;
 mod silence;
 mod slow;
 mod taken;
 
 use crowd::a_failover_wakes_only_the_next_in_line;
-use cut::{a_renewal_whose_reply_is_cut_costs_no_leadership, cuts_before_the_reply_make_no_second_leader};
+use cut::{
+    a_renewal_whose_reply_is_cut_costs_no_leadership_at_2_s,
+    a_renewal_whose_reply_is_cut_costs_no_leadership_at_10_s,
+    cuts_before_the_reply_make_no_second_leader_at_2_s, cuts_before_the_reply_make_no_second_leader_at_10_s,
+};
 use death::{
     a_killed_leader_is_followed_by_one_other_at_2_s, a_killed_leader_is_followed_by_one_other_at_10_s,
     a_leader_stopped_before_its_write_is_refused, a_stopped_leader_wakes_up_as_none_at_2_s,
@@ -59,7 +64,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(21, a_leader_whose_lease_is_revoked_knows_at_once_at_10_s),
     scenario!(22, a_leader_whose_key_is_deleted_knows_at_once_at_2_s),
     scenario!(22, a_leader_whose_key_is_deleted_knows_at_once_at_10_s),
-    scenario!(25, a_renewal_whose_reply_is_cut_costs_no_leadership),
-    scenario!(25, cuts_before_the_reply_make_no_second_leader),
+    scenario!(25, a_renewal_whose_reply_is_cut_costs_no_leadership_at_2_s),
+    scenario!(25, a_renewal_whose_reply_is_cut_costs_no_leadership_at_10_s),
+    scenario!(25, cuts_before_the_reply_make_no_second_leader_at_2_s),
+    scenario!(25, cuts_before_the_reply_make_no_second_leader_at_10_s),
     scenario!(31, a_failover_wakes_only_the_next_in_line),
 ];

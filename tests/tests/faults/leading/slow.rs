@@ -74,7 +74,7 @@ async fn late(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
         proxy.set_both(Flow::Swallow);
         let silent = reception_lab::history::boot_ns();
         let next = field.elected(at, field.ttl + field.failover()).await?;
-        let lost = field.lost(leader.pid, at, Duration::ZERO).await?;
+        let lost = field.lost(leader.pid, at, field.ttl).await?;
         must(next.ns >= lost.ns, || {
             let before = between(next.ns, lost.ns);
             format!("{} was elected {before:?} before {} knew of its loss", next.pid, leader.pid)
