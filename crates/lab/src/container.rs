@@ -1,17 +1,21 @@
 //! A container like a given one, for a test that needs a server of its own.
 
 use std::{
+    io::{self, Read},
     net::SocketAddr,
-    process::{self, Command, Stdio},
+    process::{self, Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    thread,
     time::Duration,
 };
 
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::{Error, Port, Result, free_port};
 
 const BOUND: Duration = Duration::from_secs(30);
+/// From one look whether the client has ended to the next.
+const STEP: Duration = Duration::from_millis(10);
 /// Image, first network, then entrypoint, command and environment, each after a line that ends the one before.
 const ABOUT: &str = "{{.Config.Image}}\n{{range $name, $network := .NetworkSettings.Networks}}{{println $name}}{{end}}\
     --\n{{range .Config.Entrypoint}}{{println .}}{{end}}--\n{{range .Config.Cmd}}{{println .}}{{end}}\
@@ -41,7 +45,8 @@ impl Container {
     ///
     /// # Cancel safety
     ///
-    /// A dropped future may leave a container, which carries the label.
+    /// A dropped future ends the docker client and removes what it has made so far. A daemon that had taken the order and is slow may
+    /// still make the container, which carries the label.
     pub async fn like(given: &str, inside: u16) -> Result<Self> {
         let about = docker(["inspect", "--format", ABOUT, given].map(str::to_owned).to_vec()).await?;
         let like = Like::parse(&about).ok_or_else(|| Error::unexpected("docker tells too little"))?;
@@ -98,7 +103,7 @@ impl Container {
         self.docker("unpause").await
     }
 
-    /// Kills the server and removes its container; dropping does the same, and waits for it.
+    /// Kills the server and removes its container; dropping does the same, and waits for it, 30 s at most.
     ///
     /// # Errors
     ///
@@ -121,7 +126,8 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if !*self.removed.get_mut() {
-            drop(Command::new("docker").args(removal(&self.name)).stdin(Stdio::null()).output());
+            // Nobody to tell: the label says what was left.
+            drop(Running::start(&removal(&self.name)).and_then(|mut run| run.wait(BOUND)));
         }
     }
 }
@@ -141,12 +147,14 @@ struct Like {
 
 impl Like {
     fn parse(about: &str) -> Option<Self> {
-        let mut parts = about.trim_end().split("--\n");
+        let mut parts = about.split("--\n");
         let mut head = parts.next()?.lines().map(str::to_owned);
         let mut list = || Some(parts.next()?.lines().map(str::to_owned).collect::<Vec<_>>());
         let (image, network) = (head.next()?, head.next()?);
         let command = [list()?, list()?].concat();
-        Some(Self { image, network, command, envs: list()? }).filter(|like| !like.command.is_empty())
+        // Docker ends what it tells with one more line end.
+        let envs = list()?.into_iter().filter(|env| !env.is_empty()).collect();
+        Some(Self { image, network, command, envs }).filter(|like| !like.command.is_empty())
     }
 
     fn run(self, given: &str, name: &str, port: u16, inside: u16) -> Vec<String> {
@@ -163,20 +171,76 @@ impl Like {
     }
 }
 
-/// Runs the docker client and hands back what it said.
+/// A docker client that runs; killed when dropped.
+struct Running(Child);
+
+impl Running {
+    fn start(words: &[String]) -> io::Result<Self> {
+        Self::of(Command::new("docker").args(words))
+    }
+
+    fn of(command: &mut Command) -> io::Result<Self> {
+        let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        piped.spawn().map(Self)
+    }
+
+    /// Waits until it has ended. Dropping the future kills nothing.
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
+        loop {
+            match self.0.try_wait()? {
+                Some(status) => return Ok(status),
+                None => sleep(STEP).await,
+            }
+        }
+    }
+
+    /// Waits so long, in a place where nothing can be awaited; none when it goes on.
+    fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        let mut left = limit;
+        loop {
+            match self.0.try_wait()? {
+                None if !left.is_zero() => thread::sleep(STEP),
+                status => return Ok(status),
+            }
+            left = left.saturating_sub(STEP);
+        }
+    }
+
+    /// What it has said, once it has ended: less than fits into a pipe.
+    fn said(&mut self) -> io::Result<(String, String)> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        self.0.stdout.take().map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut stdout))?;
+        self.0.stderr.take().map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut stderr))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&stdout), text(&stderr)))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended is not there to be killed; the wait takes it off the table of processes.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Runs the docker client and hands back what it said. Dropping the future kills the client.
 async fn docker(words: Vec<String>) -> Result<String> {
     let command = format!("docker {}", words.first().map_or("", String::as_str));
-    let run = spawn_blocking(move || Command::new("docker").args(words).stdin(Stdio::null()).output());
+    let failed = Error::io(format!("run {command}"));
+    let run = async {
+        let mut run = Running::start(&words)?;
+        let status = run.ended().await?;
+        Ok((status, run.said()?))
+    };
     let Ok(done) = timeout(BOUND, run).await else {
         return Err(Error::timeout(command, BOUND, ""));
     };
-    let done = done.map_err(std::io::Error::other).and_then(|done| done);
-    let done = done.map_err(Error::io(format!("run {command}")))?;
-    if done.status.success() {
-        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+    let (status, (stdout, stderr)) = done.map_err(failed)?;
+    if status.success() {
+        return Ok(stdout);
     }
-    let stderr = String::from_utf8_lossy(&done.stderr).trim_end().to_owned();
-    Err(Error::Failed { command, status: done.status.to_string(), stderr })
+    Err(Error::Failed { command, status: status.to_string(), stderr: stderr.trim_end().to_owned() })
 }
 
 #[cfg(test)]
@@ -184,7 +248,7 @@ mod tests {
     use super::*;
 
     const TOLD: &str =
-        "an/etcd:3\nof_default\nother\n--\netcd\n--\n--name=etcd\n--data-dir=/d\n--\nA=1 2\nB=\n";
+        "an/etcd:3\nof_default\nother\n--\netcd\n--\n--name=etcd\n--data-dir=/d\n--\nA=1 2\nB=\n\n";
 
     #[test]
     fn a_container_is_started_as_the_given_one_was_and_on_loopback_alone() {
@@ -210,5 +274,32 @@ mod tests {
         assert_eq!(Like::parse("image\n--\n--\n--\n"), None);
         let no_entrypoint = Like::parse("image\nnet\n--\n--\nserve\n--\n").unwrap();
         assert_eq!(no_entrypoint.command, ["serve"]);
+    }
+
+    fn shell(script: &str) -> Running {
+        Running::of(Command::new("sh").args(["-c", script])).unwrap()
+    }
+
+    fn runs(id: u32) -> bool {
+        std::path::Path::new(&format!("/proc/{id}")).exists()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_waited_for_no_longer_is_killed() {
+        let mut silent = shell("exec sleep 600");
+        let id = silent.0.id();
+        assert!(timeout(Duration::from_millis(50), silent.ended()).await.is_err());
+        assert!(silent.wait(Duration::from_millis(50)).unwrap().is_none());
+        assert!(runs(id));
+        drop(silent);
+        assert!(!runs(id));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_ends_tells_how_and_what_it_said() {
+        let mut run = shell("echo out; echo err >&2; exit 3");
+        assert_eq!(run.ended().await.unwrap().code(), Some(3));
+        assert_eq!(run.wait(BOUND).unwrap().and_then(|status| status.code()), Some(3));
+        assert_eq!(run.said().unwrap(), ("out\n".to_owned(), "err\n".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! lines ──► Timeline: in order of time
 //!           ├─ faults     what the driver broke, and when all was well
-//!           ├─ processes  closing, killed, standing still
+//!           ├─ processes  closing, killed, standing still (of each subject: a process, or one client in it)
 //!           ├─ tenures    who led ───────────► I1 overlap  I2 tokens  I9 order
 //!           ├─ stays      what was registered ┐
 //!           └─ watches    what was shown ─────┴► I3 converged  I4 streams  I5 withdrawn  I7 I10 kept
@@ -25,6 +25,7 @@ mod processes;
 mod residue;
 mod stays;
 mod streams;
+mod subject;
 mod tenures;
 mod timeline;
 mod tokens;
@@ -54,7 +55,7 @@ const MOST: usize = 50;
 /// ```
 #[must_use]
 pub fn check(lines: &[Line], bounds: &Bounds) -> Vec<Violation> {
-    let time = Timeline::new(lines);
+    let time = Timeline::new(lines, bounds);
     let checks = [
         form::check,
         overlap::check,

@@ -50,7 +50,7 @@ events! {
     Elected = "elected",
     /// A stream ended; `watch=N kind=..`.
     Ended = "ended",
-    /// A fault begins; `name=F4 pids=1,2`, and `short=true` or `early=true`.
+    /// A fault begins; `name=F4 pids=1,2 clients=a,b`, and `short=true`, or `early=true` or `takes=true`.
     Fault = "fault",
     /// The fault is over; `within=MS` until everything must be well.
     Heal = "heal",
@@ -78,6 +78,8 @@ events! {
     State = "state",
     /// The process was stopped.
     Stopped = "stopped",
+    /// It opens a watch; `watch=N`, written before the call.
+    Watching = "watching",
     /// It withdraws a registration; `id=..`.
     Withdrawing = "withdrawing",
     /// The withdrawal answered; `id=.. ok=true|false`.

@@ -21,8 +21,8 @@ impl Numbers {
 
 const TIMES: &[u64] = &[0, 1, 1_000_000, 5_000_000_000, 20_000_000_000, u64::MAX - 1, u64::MAX];
 const KEYS: &[&str] = &[
-    "accepted", "clients", "count", "early", "election", "from", "id", "ids", "kind", "name", "ok", "pids",
-    "seq", "service", "short", "state", "store", "watch", "what", "within", "unknown",
+    "accepted", "client", "clients", "count", "early", "election", "from", "id", "ids", "kind", "name", "ok",
+    "pids", "seq", "service", "short", "state", "store", "takes", "watch", "what", "within", "unknown",
 ];
 const VALUES: &[&str] = &[
     "",

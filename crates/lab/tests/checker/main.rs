@@ -6,8 +6,11 @@
 mod arbitrary;
 mod clients;
 mod elections;
+mod loopholes;
 mod sets;
 mod streams;
+
+use std::collections::BTreeSet;
 
 use reception_lab::history::{Bounds, Line, Violation, check};
 
@@ -42,6 +45,14 @@ fn bad(text: &str, invariant: &str, part: &str) {
     assert!(!violations[0].lines.is_empty(), "{told}");
 }
 
+/// Expects violations of these invariants, each at least once, and of no others.
+#[track_caller]
+fn breaks(text: &str, invariants: &[&str]) {
+    let violations = judge(text);
+    let named: BTreeSet<_> = violations.iter().map(|violation| violation.invariant).collect();
+    assert_eq!(named, invariants.iter().copied().collect(), "{}", told(&violations));
+}
+
 fn told(violations: &[Violation]) -> String {
     violations.iter().map(|violation| format!("{violation}\n")).collect()
 }
@@ -73,7 +84,11 @@ fn a_line_that_does_not_say_what_it_must_is_a_violation() {
     bad("1 1 snapshot - watch=1", "I0", "does not say ids");
     bad("1 1 heal - within=soon", "I0", "`within` of `heal` cannot be read");
     bad("1 1 write d:1 accepted=perhaps", "I0", "`accepted` of `write` cannot be read");
-    bad("1 1 fault - name=F4 pids=1,all", "I0", "`pids` of `fault` cannot be read");
+    bad("1 1 fault - name=F4 pids=1,all\n2 1 heal - within=0", "I0", "`pids` of `fault` cannot be read");
+    bad("1 1 watching -", "I0", "does not say watch");
+    bad("1 1 closing - client=", "I0", "`client` of `closing` cannot be read");
+    bad("1 1 connect - from=p clients=a,b", "I0", "`clients` of `connect` cannot be read");
+    good("1 1 fault - name=F4 clients=a,b takes=true\n2 1 heal - within=0");
 }
 
 #[test]

@@ -9,7 +9,11 @@ const CUT: &str = "0 3 snapshot - watch=1 ids=
 #[test]
 fn a_stream_that_ends_before_the_close_breaks_i4() {
     good("0 3 snapshot - watch=1 ids=\n10 3 closing -\n20 3 ended - watch=1 kind=closed\n30 3 closed -");
-    good("0 3 snapshot - watch=1 ids=\n10 3 ended - watch=1 kind=Closed");
+    bad(
+        "0 3 snapshot - watch=1 ids=\n10 3 ended - watch=1 kind=Closed",
+        "I4",
+        "ended while its client was open",
+    );
     bad(
         "0 3 snapshot - watch=1 ids=\n10 3 ended - watch=1 kind=unavailable\n20 3 closing -",
         "I4",
@@ -26,7 +30,7 @@ fn a_watch_that_says_nothing_in_a_long_fault_breaks_i4() {
         "I4",
         "a watch of 3 said nothing for 10s",
     );
-    good(&format!("{CUT}\n9000 3 snapshot - watch=1 ids=b\n22000 3 snapshot - watch=1 ids="));
+    good(&format!("{CUT}\n10500 3 snapshot - watch=1 ids=b\n22000 3 snapshot - watch=1 ids="));
 }
 
 #[test]

@@ -40,6 +40,9 @@ macro_rules! bounds {
     };
 }
 
+/// How late a renewal may be sent on a busy machine.
+const TARDY: u64 = 400_000_000;
+
 bounds! {
     /// The longest wait between two tries to connect.
     backoff = 5_000,
@@ -68,6 +71,17 @@ impl Bounds {
     /// How long a client takes to be well again after a fault that nothing expired in.
     pub(super) fn recovery(&self) -> u64 {
         ns(self.backoff).saturating_add(2_000_000_000)
+    }
+
+    /// How soon after its last chance to renew the lease of an instance may run out: the last renewal was sent up to a
+    /// third of its life before, or a little more on a busy machine.
+    pub(super) fn leased(&self) -> u64 {
+        (ns(self.ttl) / 3 * 2).saturating_sub(TARDY)
+    }
+
+    /// How soon after its last chance to renew a leader may step down: before its lease ends.
+    pub(super) fn led(&self) -> u64 {
+        self.leased().saturating_sub((ns(self.ttl) / 10).max(200_000_000))
     }
 
     /// How long what a dead process left may be seen; a server looks for expired leases in steps.

@@ -2,6 +2,9 @@
 //!
 //! What comes or goes in that time, or between the heal and it, has [`Bounds::settle`] to be seen; what a
 //! dead process leaves has the life of a lease. A process that stood still has time to recover first.
+//!
+//! What is live stays so until it is withdrawn: that its state became `ended` counts only when somebody else has
+//! registered the id near it.
 
 use std::collections::HashMap;
 
@@ -10,12 +13,14 @@ use super::{
     bounds::ns,
     faults::{Quiet, Span},
     stays::Stay,
+    subject::Subject,
     timeline::Timeline,
     watches::Watch,
 };
 
 pub(super) fn check(time: &Timeline<'_>, bounds: &Bounds) -> Vec<Violation> {
-    let mut violations = Vec::new();
+    let stays = time.stays.iter().flat_map(|((_, id), stays)| stays.iter().map(move |stay| (*id, stay)));
+    let mut violations: Vec<_> = stays.filter_map(|(id, stay)| given_up(time, id, stay)).collect();
     for watch in time.watches.iter().filter(|_| !time.quiet.is_empty()) {
         let shown = watch.shown();
         for quiet in &time.quiet {
@@ -25,6 +30,14 @@ pub(super) fn check(time: &Timeline<'_>, bounds: &Bounds) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// An instance that its client no longer keeps although it is wanted, and nobody else has its id.
+fn given_up(time: &Timeline<'_>, id: &str, stay: &Stay<'_>) -> Option<Violation> {
+    let line = stay.given_up?;
+    let short = time.hit(stay.subject(), line.ns, line.ns).any(|fault| fault.short);
+    let what = format!("{} gave {id} up, which nobody else has registered", stay.subject());
+    Some(Violation::new(if short { "I7" } else { "I3" }, what, [stay.registered, line]))
 }
 
 /// One watch in one quiet time.
@@ -39,13 +52,13 @@ struct Room<'r, 'a> {
 impl Room<'_, '_> {
     /// When the watch answers for what it shows.
     fn judged(&self) -> Vec<Span> {
-        let open = self.quiet.span.and(self.watch.open(&self.time.processes));
-        open.map(|open| open.without(&self.stood(self.watch.pid))).unwrap_or_default()
+        let open = self.quiet.span.and(self.watch.open(&self.time.processes, self.bounds.recovery()));
+        open.map(|open| open.without(&self.stood(self.watch.subject))).unwrap_or_default()
     }
 
     /// When a process stood still since the heal, or got well again.
-    fn stood(&self, pid: u32) -> Vec<Span> {
-        let process = self.time.process(pid);
+    fn stood(&self, subject: Subject<'_>) -> Vec<Span> {
+        let process = self.time.process(subject);
         let absent = process.map(|process| process.absent(self.bounds.recovery())).unwrap_or_default();
         let healed = self.quiet.heal.ns.saturating_add(self.bounds.recovery());
         absent.into_iter().filter(|span| span.to > healed).collect()
@@ -70,9 +83,10 @@ impl Room<'_, '_> {
         let gap = judged
             .iter()
             .filter_map(|span| span.and(live))
-            .flat_map(|span| span.without(&self.stood(stay.registered.pid)))
+            .flat_map(|span| span.without(&self.stood(stay.subject())))
             .find_map(|span| span.without(shown).first().copied())?;
-        let what = format!("watch {} of {} does not show {id}, which is live", self.name(), self.watch.pid);
+        let what =
+            format!("watch {} of {} does not show {id}, which is live", self.watch.name, self.watch.subject);
         let view = self.watch.in_force(gap.from).map(|view| view.line);
         Some(Violation::new(
             "I3",
@@ -96,7 +110,8 @@ impl Room<'_, '_> {
             .iter()
             .flat_map(|span| shown.iter().filter_map(|shown| shown.and(*span)))
             .find_map(|span| span.without(&possible).first().copied())?;
-        let what = format!("watch {} of {} shows {id}, which is not live", self.name(), self.watch.pid);
+        let what =
+            format!("watch {} of {} shows {id}, which is not live", self.watch.name, self.watch.subject);
         let last = stays.iter().rfind(|stay| stay.from() <= gap.from);
         let view = self.watch.in_force(gap.from).map(|view| view.line);
         let lines = [last.map(|stay| stay.registered), last.and_then(|stay| stay.left).map(|(line, _)| line)];
@@ -109,9 +124,5 @@ impl Room<'_, '_> {
         let to = if stay.to() <= self.quiet.heal.ns { 0 } else { stay.fades(settle, self.bounds.gone()) };
         // It is seen before its process has heard that it stands.
         Span::new(stay.from().saturating_sub(settle), to)
-    }
-
-    fn name(&self) -> &str {
-        self.watch.views.first().and_then(|view| view.line.details.get("watch")).unwrap_or("")
     }
 }

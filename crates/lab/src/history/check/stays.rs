@@ -1,8 +1,8 @@
 //! What was registered from when to when.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::processes::Process;
+use super::{processes::Processes, subject::Subject};
 use crate::history::{Event, Line};
 
 /// An instance: the service (empty when the history has one) and the id.
@@ -13,7 +13,7 @@ pub(super) type Instance<'a> = (&'a str, &'a str);
 pub(super) enum Leave<'a> {
     /// Withdrawn, with the answer if there was one.
     Withdrawn { answer: Option<&'a Line> },
-    /// Its state became `ended`: somebody else has the id.
+    /// Its state became `ended`: somebody else has the id, for which there is a line.
     Ended,
     /// Its client closed.
     Closed { done: Option<&'a Line> },
@@ -26,11 +26,13 @@ pub(super) enum Leave<'a> {
 pub(super) struct Stay<'a> {
     pub(super) registered: &'a Line,
     pub(super) left: Option<(&'a Line, Leave<'a>)>,
+    /// Its state became `ended`, and there is nobody who has the id: it was given up, and is still wanted.
+    pub(super) given_up: Option<&'a Line>,
 }
 
 impl<'a> Stay<'a> {
-    fn pid(&self) -> u32 {
-        self.registered.pid
+    pub(super) fn subject(&self) -> Subject<'a> {
+        Subject::of(self.registered)
     }
 
     pub(super) fn from(&self) -> u64 {
@@ -78,21 +80,25 @@ fn instance(line: &Line) -> Option<Instance<'_>> {
     Some((line.details.get("service").unwrap_or(""), line.details.get("id")?))
 }
 
-pub(super) fn read<'a>(lines: &[&'a Line], processes: &HashMap<u32, Process<'a>>) -> Stays<'a> {
+pub(super) fn read<'a>(
+    lines: &[&'a Line],
+    processes: &Processes<'a>,
+    replaced: impl Fn(Subject<'a>, u64, u64) -> bool,
+) -> Stays<'a> {
     let mut stays = Stays::new();
     for line in lines {
         let Some(instance) = instance(line) else { continue };
         match line.event {
             Event::Registered => {
                 let known = stays.entry(instance).or_default();
-                if !known.iter().any(|stay| stay.pid() == line.pid && stay.left.is_none()) {
-                    known.push(Stay { registered: line, left: None });
+                if !known.iter().any(|stay| stay.subject() == Subject::of(line) && stay.left.is_none()) {
+                    known.push(Stay { registered: line, left: None, given_up: None });
                 }
             }
             Event::Withdrawing | Event::Withdrawn | Event::State => {
                 let known = stays.get_mut(&instance);
                 if let Some(stay) =
-                    known.and_then(|known| known.iter_mut().rfind(|stay| stay.pid() == line.pid))
+                    known.and_then(|known| known.iter_mut().rfind(|stay| stay.subject() == Subject::of(line)))
                 {
                     leave(stay, line);
                 }
@@ -100,9 +106,19 @@ pub(super) fn read<'a>(lines: &[&'a Line], processes: &HashMap<u32, Process<'a>>
             _ => {}
         }
     }
-    for stay in stays.values_mut().flatten() {
-        if let Some(process) = processes.get(&stay.pid()) {
-            end_with(stay, process);
+    for known in stays.values_mut() {
+        let owners: Vec<_> = known.iter().map(|stay| (stay.subject(), stay.from())).collect();
+        for stay in known {
+            end_with(stay, processes);
+            if let Some((line, Leave::Ended)) = stay.left
+                && !owners
+                    .iter()
+                    .any(|(owner, from)| *owner != stay.subject() && replaced(stay.subject(), *from, line.ns))
+            {
+                stay.given_up = Some(line);
+                stay.left = None;
+                end_with(stay, processes);
+            }
         }
     }
     stays
@@ -121,7 +137,8 @@ fn leave<'a>(stay: &mut Stay<'a>, line: &'a Line) {
 }
 
 /// The end of the process is the end of what it had registered.
-fn end_with<'a>(stay: &mut Stay<'a>, process: &Process<'a>) {
+fn end_with<'a>(stay: &mut Stay<'a>, processes: &Processes<'a>) {
+    let Some(process) = processes.get(&stay.subject()) else { return };
     let closing =
         process.closing.or(process.closed).map(|line| (line, Leave::Closed { done: process.closed }));
     let killed = process.killed.map(|line| (line, Leave::Killed));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::faults::Span;
+use super::{faults::Span, subject::Subject};
 use crate::history::{Event, Line, Token};
 
 /// One leadership: from `elected` on.
@@ -13,16 +13,18 @@ pub(super) struct Tenure<'a> {
     pub(super) last_claim: Option<&'a Line>,
     pub(super) resigning: Option<&'a Line>,
     pub(super) lost: Option<&'a Line>,
+    /// Its candidacy: the last time before that it said it stands.
+    pub(super) standing: Option<u64>,
 }
 
 impl<'a> Tenure<'a> {
-    pub(super) fn pid(&self) -> u32 {
-        self.elected.pid
+    pub(super) fn subject(&self) -> Subject<'a> {
+        Subject::of(self.elected)
     }
 
-    /// Who stood: a process, or one of its candidates.
-    pub(super) fn contender(&self) -> (u32, &'a str) {
-        (self.elected.pid, self.elected.details.get("id").unwrap_or(""))
+    /// Who stood: a client, or one of its candidates.
+    pub(super) fn contender(&self) -> (Subject<'a>, &'a str) {
+        (self.subject(), self.elected.details.get("id").unwrap_or(""))
     }
 
     /// The line that ended it.
@@ -42,7 +44,10 @@ impl<'a> Tenure<'a> {
     }
 }
 
-type Key<'a> = (u32, &'a str, &'a Token);
+type Key<'a> = (Subject<'a>, &'a str, &'a Token);
+
+/// A candidate: its client, the election, and its id; an empty id for any of them.
+type Candidate<'a> = (Subject<'a>, &'a str, &'a str);
 
 /// All leaderships, in the order of their elections.
 #[derive(Debug, Default)]
@@ -54,9 +59,14 @@ pub(super) struct Tenures<'a> {
 impl<'a> Tenures<'a> {
     pub(super) fn read(lines: &[&'a Line]) -> Self {
         let mut tenures = Self::default();
+        let mut standing: HashMap<Candidate<'a>, u64> = HashMap::new();
         for line in lines {
             match line.event {
-                Event::Elected => tenures.begin(line),
+                Event::Standing => {
+                    standing.insert(candidate(line), line.ns);
+                    standing.insert((Subject::of(line), election(line), ""), line.ns);
+                }
+                Event::Elected => tenures.begin(line, standing.get(&candidate(line)).copied()),
                 Event::Claim | Event::Lost | Event::Resigning => tenures.note(line),
                 _ => {}
             }
@@ -64,9 +74,10 @@ impl<'a> Tenures<'a> {
         tenures
     }
 
-    fn begin(&mut self, line: &'a Line) {
+    fn begin(&mut self, line: &'a Line, standing: Option<u64>) {
         let Some(key) = key(line) else { return };
-        let tenure = Tenure { elected: line, token: key.2, last_claim: None, resigning: None, lost: None };
+        let token = key.2;
+        let tenure = Tenure { elected: line, token, last_claim: None, resigning: None, lost: None, standing };
         self.by_token.entry(key).or_insert(self.all.len());
         self.all.push(tenure);
     }
@@ -102,7 +113,11 @@ impl<'a> Tenures<'a> {
 }
 
 fn key(line: &Line) -> Option<Key<'_>> {
-    Some((line.pid, election(line), line.token.as_ref()?))
+    Some((Subject::of(line), election(line), line.token.as_ref()?))
+}
+
+fn candidate(line: &Line) -> Candidate<'_> {
+    (Subject::of(line), election(line), line.details.get("id").unwrap_or(""))
 }
 
 /// The election that a line is about.

@@ -37,11 +37,15 @@ fn elected(time: &Timeline<'_>, tenures: &[&Tenure<'_>]) -> Vec<Violation> {
     violations
 }
 
-/// Whether the process stood still between its election and writing so: what it won was over, and it never held.
+/// Whether the process stood still between winning and writing so: what it won was over, and it never held. It won
+/// while it stood for election, and the stop lasted until after the other's election.
 fn written_late(time: &Timeline<'_>, before: &Tenure<'_>, tenure: &Tenure<'_>) -> bool {
-    let stood =
-        |process: &super::processes::Process<'_>| process.stood(before.elected.ns, tenure.elected.ns, 0);
-    tenure.last_claim.is_none() && time.process(tenure.pid()).is_some_and(stood)
+    let Some(standing) = tenure.standing.filter(|_| tenure.last_claim.is_none()) else { return false };
+    let until = tenure.elected.ns;
+    time.process(tenure.subject()).is_some_and(|process| {
+        let mut stops = process.stops.iter();
+        stops.any(|(stop, _)| stop.meets(standing, until) && stop.meets(before.elected.ns, until))
+    })
 }
 
 /// Writes accepted with a token below one accepted before.

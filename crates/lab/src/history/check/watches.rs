@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{faults::Span, processes::Process};
+use super::{
+    faults::Span,
+    processes::{Process, Processes},
+    subject::Subject,
+};
 use crate::history::{Event, Line};
 
 /// One shown set.
@@ -28,25 +32,45 @@ pub(super) struct Turn<'a> {
     pub(super) view: usize,
 }
 
-/// One watch of one process.
+/// That it said something: a view, or that the last one may be old.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word {
+    pub(super) ns: u64,
+    pub(super) stale: bool,
+}
+
+/// One watch of one client.
 #[derive(Debug)]
 pub(super) struct Watch<'a> {
-    pub(super) pid: u32,
+    pub(super) subject: Subject<'a>,
     pub(super) service: &'a str,
-    /// In order; the first one opened it.
+    pub(super) name: &'a str,
+    /// The first line about it: it was there from then on.
+    pub(super) first: &'a Line,
+    /// In order.
     pub(super) views: Vec<View<'a>>,
     pub(super) turns: Vec<Turn<'a>>,
-    /// Times of `stale`.
-    pub(super) stales: Vec<u64>,
+    /// In order.
+    pub(super) words: Vec<Word>,
     ended: Option<u64>,
 }
 
 impl<'a> Watch<'a> {
-    /// From its first view on until it ended, or its process did.
-    pub(super) fn open(&self, processes: &HashMap<u32, Process<'a>>) -> Span {
-        let from = self.views.first().map_or(u64::MAX, |view| view.line.ns);
-        let process = processes.get(&self.pid).map_or(u64::MAX, Process::end);
-        Span::new(from, self.ended.unwrap_or(u64::MAX).min(process))
+    /// From its first view on, or when there must be one, until it ended, or its client did.
+    pub(super) fn open(&self, processes: &Processes<'a>, recovery: u64) -> Span {
+        let due = self.first.ns.saturating_add(recovery);
+        let from = self.views.first().map_or(due, |view| view.line.ns.min(due));
+        Span::new(from, self.end(processes))
+    }
+
+    pub(super) fn end(&self, processes: &Processes<'a>) -> u64 {
+        let process = processes.get(&self.subject).map_or(u64::MAX, Process::end);
+        self.ended.unwrap_or(u64::MAX).min(process)
+    }
+
+    /// Whether what it showed last at a time is not marked as old.
+    pub(super) fn fresh(&self, ns: u64) -> bool {
+        self.words[..self.words.partition_point(|word| word.ns <= ns)].last().is_some_and(|word| !word.stale)
     }
 
     /// The first view at or after a time.
@@ -87,28 +111,34 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// A process and its name for the watch.
-type Key<'a> = (u32, &'a str, &'a str);
+/// A client and its name for the watch.
+type Key<'a> = (Subject<'a>, &'a str, &'a str);
 
 pub(super) fn read<'a>(lines: &[&'a Line]) -> Vec<Watch<'a>> {
     let mut watches: BTreeMap<Key<'a>, Watch<'a>> = BTreeMap::new();
-    for line in
-        lines.iter().filter(|line| matches!(line.event, Event::Snapshot | Event::Stale | Event::Ended))
-    {
+    let told =
+        |line: &Line| matches!(line.event, Event::Snapshot | Event::Stale | Event::Ended | Event::Watching);
+    for line in lines.iter().copied().filter(|line| told(line)) {
         let Some(name) = line.details.get("watch") else { continue };
         let service = line.details.get("service").unwrap_or("");
         let new = || Watch {
-            pid: line.pid,
+            subject: Subject::of(line),
             service,
+            name,
+            first: line,
             views: Vec::new(),
             turns: Vec::new(),
-            stales: Vec::new(),
+            words: Vec::new(),
             ended: None,
         };
-        let watch = watches.entry((line.pid, service, name)).or_insert_with(new);
+        let watch = watches.entry((Subject::of(line), service, name)).or_insert_with(new);
         match line.event {
-            Event::Snapshot => watch.show(line),
-            Event::Stale => watch.stales.push(line.ns),
+            Event::Snapshot => {
+                watch.show(line);
+                watch.words.push(Word { ns: line.ns, stale: false });
+            }
+            Event::Stale => watch.words.push(Word { ns: line.ns, stale: true }),
+            Event::Watching => {}
             _ => watch.ended = watch.ended.or(Some(line.ns)),
         }
     }

@@ -1,5 +1,7 @@
-//! I5: after a withdrawal that answered Ok the id does not come back; after one that failed it is gone
+//! I5: after a withdrawal that answered Ok the id goes and does not come back; after one that failed it is gone
 //! once the lease has run out.
+//!
+//! Whether it is gone shows in the view in force when it must be, also when no other view follows.
 
 use super::{
     Bounds, Violation,
@@ -17,11 +19,9 @@ pub(super) fn check(time: &Timeline<'_>, bounds: &Bounds) -> Vec<Violation> {
         violations.extend(appears.filter_map(|turn| back(time, bounds, watch, turn)));
     }
     for ((service, id), stays) in &time.stays {
-        for (index, stay) in stays.iter().enumerate() {
-            let next = stays[index + 1..].iter().map(Stay::from).min().unwrap_or(u64::MAX);
-            let until = next.saturating_sub(bounds.recovery());
+        for stay in stays {
             let watches = time.watches.iter().filter(|watch| watch.service == *service);
-            violations.extend(watches.filter_map(|watch| stays_on(time, bounds, watch, (id, stay), until)));
+            violations.extend(watches.filter_map(|watch| stays_on(time, bounds, watch, (id, stay))));
         }
     }
     violations
@@ -38,7 +38,7 @@ fn back(time: &Timeline<'_>, bounds: &Bounds, watch: &Watch<'_>, turn: &Turn<'_>
     // A watch that was cut off may show late what was true before.
     let before = turn.view.checked_sub(1).map(|before| watch.views[before].line);
     let late = before.is_some_and(|before| before.ns <= answer.ns)
-        && time.disturbed(watch.pid, answer.ns, view.ns, bounds.recovery());
+        && time.disturbed(watch.subject, answer.ns, view.ns, bounds.recovery());
     if late {
         return None;
     }
@@ -60,31 +60,45 @@ fn last_answer<'a>(bounds: &Bounds, stays: &[Stay<'a>], view: &Line) -> Option<&
     last
 }
 
-/// An id still shown although the lease of its failed withdrawal has run out.
+/// An id still shown although it was withdrawn, or the lease of its failed withdrawal has run out.
 fn stays_on(
     time: &Timeline<'_>,
     bounds: &Bounds,
     watch: &Watch<'_>,
     (id, stay): (&str, &Stay<'_>),
-    until: u64,
 ) -> Option<Violation> {
-    let (answer, _) = stay.answer().filter(|(_, ok)| !ok)?;
-    let others = &time.stays[&(watch.service, id)];
-    if others.iter().any(|other| other.from() < answer.ns && other.to() > answer.ns) {
+    let (answer, ok) = stay.answer()?;
+    // A watch that is cut off shows late what has gone meanwhile.
+    let seen = |stay: &Stay<'_>, from| {
+        time.put_off(watch.subject, from, faded(time, bounds, stay), bounds.recovery())
+    };
+    let due = seen(stay, answer.ns);
+    let open = watch.open(&time.processes, bounds.recovery());
+    if due > time.end() || open.from > due || open.to <= due {
         return None;
     }
-    let mut due = answer.ns.saturating_add(bounds.gone());
+    let view = watch.in_force(due).filter(|view| view.shows(id))?;
+    // A registration is seen before its process has heard that it stands.
+    let early = |other: &Stay<'_>| other.from().saturating_sub(bounds.recovery());
+    let mut others = time.stays[&(watch.service, id)].iter().filter(|other| !std::ptr::eq(*other, stay));
+    if others.any(|other| early(other) <= due && due <= seen(other, other.to())) {
+        return None;
+    }
+    let how = if ok { "it was withdrawn" } else { "its withdrawal failed" };
+    Some(Violation::new("I5", format!("{id} is still shown long after {how}"), [answer, view.line]))
+}
+
+/// Until when what is over may be seen by a watch that nothing disturbs.
+fn faded(time: &Timeline<'_>, bounds: &Bounds, stay: &Stay<'_>) -> u64 {
+    let mut due = stay.fades(ns(bounds.settle), bounds.gone());
+    if stay.answer().is_some_and(|(_, ok)| ok) {
+        return due;
+    }
     // A server that is away counts no time, and a lease has all of it again once it is back.
     for fault in time.faults.iter().filter(|fault| !fault.short) {
-        if fault.span().meets(answer.ns, due) {
+        if fault.span().meets(stay.to(), due) {
             due = due.max(fault.healed.map_or(u64::MAX, |healed| healed.saturating_add(bounds.gone())));
         }
     }
-    let view = watch.views.get(watch.at_or_after(due))?;
-    let shown = view.shows(id) && view.line.ns < until;
-    if !shown || time.disturbed(watch.pid, view.line.ns, view.line.ns, bounds.recovery()) {
-        return None;
-    }
-    let what = format!("{id} is still shown long after its withdrawal failed");
-    Some(Violation::new("I5", what, [answer, view.line]))
+    due
 }
