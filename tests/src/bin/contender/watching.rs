@@ -16,9 +16,10 @@ pub(crate) async fn watch(
     journal: Journal,
     mut stop: Stop,
 ) -> Outcome<()> {
-    let mut watcher = client.watch(&name).await?;
     let number = number.to_string();
     let of = [("watch", number.as_str()), ("service", name.as_ref())];
+    journal.say(Event::Watching, &of);
+    let mut watcher = client.watch(&name).await?;
     loop {
         let item = tokio::select! {
             biased;

@@ -50,8 +50,9 @@ pub(super) async fn a_quick_restart_with_the_same_id_keeps_one_entry(stage: &mut
         sight.shows("empty view", &Ids::new(), SETTLE).await?;
         // Waiting for the old life's lease is one removal, its return another one's.
         sight.flapped(2)?;
-        reader.close().await.map_err(text)?;
+        // The watch ends with its client, of which no line tells.
         ledger.judge(&Bounds::default().ttl(TTL))?;
+        reader.close().await.map_err(text)?;
     }
     Ok(())
 }
