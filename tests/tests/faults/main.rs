@@ -4,7 +4,6 @@
 //! seed. A scenario says what is broken and what must hold, in terms of a [`Stand`](stand::Stand): the hooks into one kind of
 //! server. So each backend plays the same scenarios.
 #![expect(clippy::expect_used, reason = "a test may panic")]
-#![expect(clippy::panic, reason = "a test may panic")]
 
 mod etcd;
 mod leading;

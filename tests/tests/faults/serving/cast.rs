@@ -40,7 +40,7 @@ pub(crate) fn instance(id: &str) -> Service {
 }
 
 /// The same instance with something else to tell.
-pub(crate) fn told(id: &str, round: impl Display) -> Service {
+pub(crate) fn told<T: Display>(id: &str, round: T) -> Service {
     instance(id).to_builder().attribute("round", &round.to_string()).build().expect("valid")
 }
 

@@ -55,7 +55,7 @@ impl Ledger {
     /// Writes down that these stand.
     pub(crate) fn registered(&self, registrations: &[Registration]) {
         for registration in registrations {
-            self.write(Event::Registered, named(&registration.service().id()));
+            self.write(Event::Registered, named(registration.service().id()));
         }
     }
 
@@ -109,7 +109,7 @@ impl Ledger {
         &self,
         what: &str,
         bound: Duration,
-        fits: impl Fn(&Line) -> bool,
+        fits: impl Fn(&Line) -> bool + Send + Sync,
     ) -> Result<(), String> {
         let probe = || async { self.lines()?.iter().any(&fits).then_some(()).ok_or_else(String::new) };
         eventually(bound, probe).await.map_err(|late| format!("no {what}: {late}"))

@@ -161,10 +161,11 @@ async fn register(client: Arc<dyn Client>, id: String, mut dice: StdRng) -> Held
 async fn elect(client: Arc<dyn Client>, mut dice: StdRng) -> Held {
     let Ok(elector) = client.elector(&"reaper".parse().expect("a name")).await else { return (None, None) };
     for id in ["i0", "i1", "i2"] {
-        if let Ok(Ok(leadership)) = timeout(some(&mut dice), elector.elect(instance(id))).await {
-            if dice.random() {
-                return (None, Some(leadership));
-            }
+        let elected = timeout(some(&mut dice), elector.elect(instance(id))).await;
+        if let Ok(Ok(leadership)) = elected
+            && dice.random()
+        {
+            return (None, Some(leadership));
         }
     }
     (None, None)

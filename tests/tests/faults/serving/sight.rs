@@ -122,7 +122,7 @@ impl Sight {
         &self,
         what: &str,
         bound: Duration,
-        fits: impl Fn(&Seen) -> bool,
+        fits: impl Fn(&Seen) -> bool + Send + Sync,
     ) -> Result<Duration, String> {
         let begun = Instant::now();
         let probe = || async {
