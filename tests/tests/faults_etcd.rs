@@ -174,25 +174,6 @@ async fn a_key_deleted_by_somebody_else_is_written_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_lost_its_data_gets_everything_back_in_a_new_domain() {
-    let server = Etcd::start().await.expect("a server");
-    let url = format!("etcd://{}/wipe?ttl=4s", server.endpoint());
-    let mut program = Program::start(&url).await;
-    let token = program.leadership.token();
-    let resets = program.follower.resets;
-    server.wipe().await.expect("wiped and started");
-    program
-        .follower
-        .until("a whole view", |follower| follower.resets > resets && follower.ids().len() == 2)
-        .await;
-    assert!(!program.leadership.is_held());
-    let elector = program.client.elector(&"reaper".parse().expect("a name")).await.expect("an elector");
-    let again = patiently("elect", elector.elect(instance("i1"))).await.expect("elected again");
-    assert_eq!(again.token().partial_cmp(&token), None, "tokens of two lives of a store have no order");
-    program.client.close().await.expect("closes");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_lost_its_data_and_came_further_is_not_taken_for_the_old_one() {
     let server = Etcd::start().await.expect("a server");
     let proxy = Proxy::start(server.endpoint()).await.expect("a proxy");
