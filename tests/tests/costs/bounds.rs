@@ -8,8 +8,9 @@ pub(crate) type Verdict = Result<(), String>;
 
 /// Registrations that share a lease.
 pub(crate) const SHARD: u64 = 256;
-/// Entries of a page of a list.
-const PAGE: u64 = 1000;
+/// Entries of the first page of a list, and of the later ones when the records are small.
+const FIRST_PAGE: u64 = 1000;
+const PAGE: u64 = 10_000;
 
 fn hold(holds: bool, what: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(what()) }
@@ -70,8 +71,8 @@ pub(crate) fn one_call_each(bill: &Bill) -> Verdict {
     hold(bill.calls <= bill.events, || format!("more than one call each: {bill}"))
 }
 
-/// One request for each thousand entries.
+/// One request for the first thousand entries, and one for each ten thousand after them.
 pub(crate) fn pages(requests: u64, entries: u64) -> Verdict {
-    let allowed = entries.div_ceil(PAGE).max(1);
+    let allowed = 1 + entries.saturating_sub(FIRST_PAGE).div_ceil(PAGE);
     hold(requests <= allowed, || format!("{requests} requests for {entries} entries; {allowed} are allowed"))
 }

@@ -85,7 +85,7 @@ async fn a_thousand_registrations_at_once_are_a_call_each_and_share_leases_and_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_is_one_request_for_each_thousand_and_a_watch_one_more() {
+async fn a_list_of_ten_thousand_is_two_requests_and_a_watch_one_more() {
     let stage = Stage::start().await;
     for (service, size) in [("few", 10), ("many", 10_000)] {
         stage.seed(service, size).await;
