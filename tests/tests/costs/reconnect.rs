@@ -1,5 +1,7 @@
 //! What a broken connection costs when the leases outlive it.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reception::{Change, ClientExt as _};
 use reception_tests::{PATIENCE, patiently};
@@ -9,6 +11,9 @@ use crate::{
     reader::Reader,
     stage::{Stage, client, instance, name},
 };
+
+/// Longer than the second over which first tries are spread: what comes back later than the watch has come.
+const QUIET: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_connection_writes_no_record_again() {
@@ -27,6 +32,7 @@ async fn a_broken_connection_writes_no_record_again() {
     while watcher.current().is_none_or(|view| view.len() < MANY) {
         timeout(PATIENCE, watcher.next()).await.expect("in time");
     }
+    let written = stage.revision().await;
     let (before, seen) = (stage.mark(&way).await, stage.mark(&beside.way).await);
     way.reset().await.expect("resets");
     loop {
@@ -35,10 +41,13 @@ async fn a_broken_connection_writes_no_record_again() {
             break;
         }
     }
+    stage.quiet(&way, QUIET).await;
     let bill = stage.bill(&way, &before, MANY as u64).await;
     println!("counted: a broken connection under 100 registrations and a watch: {bill}");
     bill.must_agree(&[]);
     assert_eq!(bill.server.method("Range").calls, 0, "no list: {bill}");
+    assert_eq!(stage.revision().await, written, "nothing is written, also not in a transaction");
+    assert_eq!(bill.server.watches, MANY as u64 + 2, "that of the reader among them: {bill}");
     assert!(bill.calls <= 5, "more than five calls: {bill}");
     assert_eq!(watcher.current().expect("a view").len(), MANY);
     let others = stage.bill(&beside.way, &seen, 1).await;

@@ -176,6 +176,20 @@ impl Stage {
         last
     }
 
+    /// Waits until nothing was said for so long.
+    pub(crate) async fn quiet(&self, way: &Proxy, span: Duration) {
+        let mut last = self.read(way).await;
+        loop {
+            tokio::time::sleep(span / 10).await;
+            let next = self.read(way).await;
+            if !next.same(&last) {
+                last = next;
+            } else if next.at - last.at >= span {
+                return;
+            }
+        }
+    }
+
     async fn read(&self, way: &Proxy) -> Mark {
         let server = self.etcd.counts().await.expect("counts");
         Mark { at: Instant::now(), proxy: way.counts(), server }
@@ -201,6 +215,11 @@ impl Stage {
         let options = GetOptions::new().with_prefix().with_keys_only();
         let read = self.kv().get(prefix, Some(options)).await.expect("reads");
         read.kvs().iter().map(|kv| kv.key_str().expect("text").to_owned()).collect()
+    }
+
+    /// How far the store is: every write moves it on.
+    pub(crate) async fn revision(&self) -> u64 {
+        revision(self.kv().get("elsewhere", None).await.expect("reads").header())
     }
 
     pub(crate) async fn leases(&self) -> usize {
