@@ -72,6 +72,38 @@ impl Supervisor {
         drop(counted);
     }
 
+    /// Runs `work`, which may block, on the home runtime's threads for that. It starts with this call and runs to its end also when the answer
+    /// is not waited for, and `close` waits for it; it is not refused while the client closes, since that is when claims are withdrawn.
+    ///
+    /// # Errors
+    ///
+    /// NoRuntime when the home runtime ended before the work began; Internal when the work panicked.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the answer does not stop the work.
+    pub fn blocking<T, W>(
+        &self,
+        operation: &'static str,
+        work: W,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let running = self.inner.tracker.spawn_blocking_on(work, &self.inner.home);
+        let backend = self.inner.backend;
+        async move {
+            running.await.map_err(|ended| {
+                if ended.is_panic() {
+                    Error::new(ErrorKind::Internal, backend, operation, "blocking work panicked")
+                } else {
+                    no_runtime(backend, operation)
+                }
+            })
+        }
+    }
+
     /// Says whether a call may still start.
     ///
     /// # Errors
@@ -276,6 +308,23 @@ mod tests {
         assert_eq!(Arc::strong_count(&dropped), 1);
         supervisor.close().await;
         assert!(!*ran.lock().unwrap());
+    }
+
+    #[tokio::test]
+    async fn close_waits_for_blocking_work_whose_answer_nobody_took() {
+        let supervisor = Supervisor::new("test").unwrap();
+        assert_eq!(supervisor.blocking("read", || 7).await.unwrap(), 7);
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&ended);
+        drop(supervisor.blocking("read", move || {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            end.store(true, Ordering::SeqCst);
+        }));
+        supervisor.close().await;
+        assert!(ended.load(Ordering::SeqCst));
+        assert_eq!(supervisor.blocking("withdraw", || 8).await.unwrap(), 8);
+        let panicked = supervisor.blocking("read", || panic!("on purpose")).await;
+        assert_eq!(panicked.map(|()| 0).unwrap_err().kind(), ErrorKind::Internal);
     }
 
     #[test]
