@@ -260,6 +260,14 @@ pub(crate) async fn lease(client: &Arc<dyn Client>) -> Result<Duration> {
     Ok(probe.lease.unwrap_or(bound / 3))
 }
 
+/// How long a case looks on to see that a claim in good health stays: two leases, and where nothing expires a while.
+pub(crate) async fn two_leases(client: &Arc<dyn Client>) -> Result<Duration> {
+    if client.capabilities().crash_bound.is_zero() {
+        return Ok(WHILE * 5);
+    }
+    Ok(lease(client).await? * 2)
+}
+
 /// A span that a lease survives by the rules of the project: less than the lease without its margin, a renewal
 /// interval and half a second.
 pub(crate) async fn short_fault(client: &Arc<dyn Client>) -> Result<Duration> {

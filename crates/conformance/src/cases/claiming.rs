@@ -132,6 +132,7 @@ pub(crate) async fn of_many_claims_at_once_one_wins(scene: &Scene) -> Result {
         for answer in join_all(claims).await {
             match answer? {
                 Ok(registration) => won.push(registration),
+                Err(error) if error.kind() == ErrorKind::Unsupported => return Err(error.into()),
                 Err(error) => refused::<()>("a claim", Err(error), CONFLICT)?,
             }
         }

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use reception_core::{Client, ErrorKind, Leadership, Moment};
 
 use crate::{
-    play::{SOON, WHILE, contender, lease, poll_once, ready_at_once, refused, remains, win, win_within},
+    play::{
+        SOON, WHILE, contender, lease, poll_once, ready_at_once, refused, remains, two_leases, win,
+        win_within,
+    },
     scene::{Failure, Result, Scene, ensure, fail, within, within_limit},
 };
 
@@ -131,8 +134,8 @@ pub(crate) async fn the_deadline_lies_before_the_hand_over(scene: &Scene) -> Res
 pub(crate) async fn a_leadership_in_good_health_outlives_its_lease(scene: &Scene) -> Result {
     let (client, elector) = contender(scene).await?;
     let leadership = win(&*elector, "first").await?;
-    let lease = lease(&client).await?;
-    remains(lease * 2, "it is held", || async {
+    let span = two_leases(&client).await?;
+    remains(span, "it is held", || async {
         let remaining = leadership.remaining();
         if leadership.is_held() && !remaining.is_zero() { Ok(()) } else { Err("it is over".to_owned()) }
     })

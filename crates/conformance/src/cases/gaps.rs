@@ -5,7 +5,8 @@ use reception_core::{Change, Client, ClientExt, ErrorKind};
 use crate::{
     follow::{Follower, Observer},
     play::{
-        SERVICE, SOON, WHILE, contender, elector, instance, list, listed, register, same, service_name, win,
+        SERVICE, SOON, WHILE, contender, elector, instance, lease, list, listed, register, same,
+        service_name, win,
     },
     scene::{Result, Scene, ensure, fail, within},
 };
@@ -32,6 +33,8 @@ pub(crate) async fn a_removal_by_somebody_else_in_a_cut_is_not_lost(scene: &Scen
 
 pub(crate) async fn a_death_in_a_cut_is_seen_after_it(scene: &Scene) -> Result {
     let owner = scene.dial().await?;
+    // Between a death and its notice there must be time for a cut.
+    lease(&owner).await?;
     let registration = register(&owner, &instance("mortal")?).await?;
     scene.crash().await?;
     let reader = scene.dial().await?;

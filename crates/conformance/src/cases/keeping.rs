@@ -9,7 +9,7 @@ use crate::{
     follow::Follower,
     play::{
         SERVICE, SOON, WHILE, contender, ids, instance, lease, list, listed, register, remains, short_fault,
-        win,
+        two_leases, win,
     },
     scene::{Result, Scene, ensure, fail, within_limit},
 };
@@ -126,6 +126,8 @@ pub(crate) async fn a_cut_shorter_than_the_lease_costs_nothing(scene: &Scene) ->
 
 pub(crate) async fn a_cut_longer_than_the_lease_ends_in_a_return(scene: &Scene) -> Result {
     let owner = scene.dial().await?;
+    // Where nothing expires no cut is longer.
+    lease(&owner).await?;
     let registration = register(&owner, &instance("one")?).await?;
     let mut states = registration.changes();
     let first = within_limit(SOON, "the first state", states.next()).await?;
@@ -169,11 +171,11 @@ pub(crate) async fn a_restart_of_the_store_keeps_what_is_registered(scene: &Scen
 
 pub(crate) async fn a_guard_keeps_its_client_alive(scene: &Scene) -> Result {
     let owner = scene.dial().await?;
-    let lease = lease(&owner).await?;
+    let span = two_leases(&owner).await?;
     let registration = register(&owner, &instance("one")?).await?;
     drop(owner);
     let reader = scene.dial().await?;
-    remains(lease * 2, "the instance is there", || async {
+    remains(span, "the instance is there", || async {
         let view = list(&reader).await.map_err(|failure| failure.to_string())?;
         if view.len() == 1 { Ok(()) } else { Err(format!("it shows {:?}", ids(&view))) }
     })

@@ -220,9 +220,9 @@ pub(crate) async fn wait_until_ends_with_the_view_that_fits(scene: &Scene) -> Re
         }
         Ok::<_, Failure>(guards)
     };
-    let (view, guards) = tokio::join!(waiting, registering);
-    same("the view waited for", &view??.len(), &3)?;
-    drop(guards?);
+    let (view, guards) = tokio::try_join!(waiting, registering)?;
+    same("the view waited for", &view?.len(), &3)?;
+    drop(guards);
     Ok(())
 }
 

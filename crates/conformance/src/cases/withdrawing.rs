@@ -106,6 +106,7 @@ pub(crate) async fn a_close_in_a_cut_is_gone_within_the_crash_bound(scene: &Scen
 pub(crate) async fn a_dropped_register_leaves_no_instance(scene: &Scene) -> Result {
     let (owner, reader) = (scene.dial().await?, scene.dial().await?);
     let api = instance("one")?;
+    within("close", register(&owner, &api).await?.close()).await??;
     for polls in 0..MOST_POLLS {
         let dropped = DropAt::new(polls, owner.register(api.clone()));
         if let Some(done) = within("register", dropped).await? {
@@ -139,6 +140,7 @@ async fn registers(owner: &Arc<dyn Client>) -> Result<reception_core::Registrati
 pub(crate) async fn a_dropped_close_withdraws_all_the_same(scene: &Scene) -> Result {
     let (owner, reader) = (scene.dial().await?, scene.dial().await?);
     let api = instance("one")?;
+    within("close", register(&owner, &api).await?.close()).await??;
     for polls in 0..MOST_POLLS {
         let registration = registers(&owner).await?;
         let done = within("close", DropAt::new(polls, registration.close())).await?;
