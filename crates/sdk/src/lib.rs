@@ -22,7 +22,7 @@
 //! # client.close().await }
 //! ```
 //!
-//! Each backend is a feature: `memory` (default) and `etcd`. `observe` adds a wrapper that traces and counts, and counters of what happens
+//! Each backend is a feature: `memory` (default), `local`, `static` and `etcd`. `observe` adds a wrapper that traces and counts, and counters of what happens
 //! inside a client; `serde` adds `Deserialize` to names, tokens and dial URLs.
 //!
 //! Everything needs a tokio runtime with time and I/O enabled, as `#[tokio::main]` makes one.
@@ -51,10 +51,14 @@ pub use reception_core::{
 
 #[cfg(feature = "etcd")]
 pub use reception_etcd as etcd;
+#[cfg(feature = "local")]
+pub use reception_local as local;
 #[cfg(feature = "memory")]
 pub use reception_memory as memory;
 #[cfg(feature = "observe")]
 pub use reception_observe as observe;
+#[cfg(feature = "static")]
+pub use reception_static as static_list;
 
 pub use rows::dialer;
 

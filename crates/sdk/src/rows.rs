@@ -14,8 +14,21 @@ const MEMORY: Backend = reception_memory::BACKEND;
 const MEMORY: Backend = MEMORY_ABSENT;
 const MEMORY_ABSENT: Backend = Backend::absent("memory", &["memory"], "memory");
 
+#[cfg(feature = "local")]
+const LOCAL: Backend = reception_local::BACKEND;
+#[cfg(not(feature = "local"))]
+const LOCAL: Backend = LOCAL_ABSENT;
+const LOCAL_ABSENT: Backend = Backend::absent("local", &["local"], "local");
+
+#[cfg(feature = "static")]
+const STATIC: Backend = reception_static::BACKEND;
+#[cfg(not(feature = "static"))]
+const STATIC: Backend = STATIC_ABSENT;
+const STATIC_ABSENT: Backend = Backend::absent("static", &["static"], "static");
+
 /// Each backend of the facade, and how it reads when it is compiled out.
-const ROWS: &[(Backend, Backend)] = &[(ETCD, ETCD_ABSENT), (MEMORY, MEMORY_ABSENT)];
+const ROWS: &[(Backend, Backend)] =
+    &[(ETCD, ETCD_ABSENT), (MEMORY, MEMORY_ABSENT), (LOCAL, LOCAL_ABSENT), (STATIC, STATIC_ABSENT)];
 
 /// A dialer with every backend of the facade; add your own with [`Dialer::with`]. One that is compiled out names its feature.
 ///

@@ -97,7 +97,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         file: "crates/sdk/src/rows.rs",
         shape: Shape::List,
-        open: "const ROWS: &[(Backend, Backend)] = &[",
+        open: "const ROWS: &[(Backend, Backend)] =",
         close: "];",
         begins: "(UPPER, UPPER_ABSENT)",
         text: "(UPPER, UPPER_ABSENT)",

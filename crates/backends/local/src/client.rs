@@ -17,6 +17,7 @@ use crate::{
     options::Options,
     register::Place,
     session::Session,
+    spent::Spent,
     watch::{Instances, Table},
 };
 
@@ -77,6 +78,12 @@ impl LocalClient {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.shared.session.root()
+    }
+
+    /// What this client has done to files so far, for measuring.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        self.shared.space.spent().clone()
     }
 
     /// Ends the client as a kill of its process would: its locks are gone at once, its files stay where they are, and it does nothing any

@@ -9,20 +9,27 @@ use std::{
 
 use reception_core::{ElectionName, ServiceName};
 
-/// The part of the folder that the clients of one namespace share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Namespace(PathBuf);
+use crate::spent::Spent;
+
+/// The part of the folder that the clients of one namespace share, and what one of them spends there.
+#[derive(Debug, Clone)]
+pub(crate) struct Namespace(PathBuf, Spent);
 
 /// The folder of one service, or of one election.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Room(PathBuf);
+#[derive(Debug, Clone)]
+pub(crate) struct Room(PathBuf, Spent);
 
 impl Namespace {
     /// The namespace of these parts, each checked to be a name, under the root folder.
     pub(crate) fn new(root: &Path, parts: &[String]) -> Self {
         let mut place = root.to_owned();
         place.extend(parts);
-        Self(place)
+        Self(place, Spent::default())
+    }
+
+    /// What has been spent.
+    pub(crate) fn spent(&self) -> &Spent {
+        &self.1
     }
 
     /// The folder of all services.
@@ -32,12 +39,12 @@ impl Namespace {
 
     /// The folder of one service; none when no file could have the name.
     pub(crate) fn service(&self, name: &ServiceName) -> Option<Room> {
-        is_file_name(name.as_str()).then(|| Room(self.services().join(name.as_str())))
+        is_file_name(name.as_str()).then(|| Room(self.services().join(name.as_str()), self.1.clone()))
     }
 
     /// The folder of one election, whose name is one that we may write.
     pub(crate) fn election(&self, name: &ElectionName) -> Room {
-        Room(self.0.join("elections").join(name.as_str()))
+        Room(self.0.join("elections").join(name.as_str()), self.1.clone())
     }
 }
 
@@ -78,6 +85,11 @@ impl Room {
     /// The term in the making; only the leader writes it.
     pub(crate) fn next_term(&self) -> PathBuf {
         self.0.join(".term")
+    }
+
+    /// What has been spent.
+    pub(crate) fn spent(&self) -> &Spent {
+        &self.1
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -140,7 +152,7 @@ mod tests {
     fn a_name_that_leads_out_of_the_folder_has_no_place() {
         let space = Namespace::new(Path::new("/f"), &["prod".to_owned()]);
         for name in ["..", ".", "../x", "a/b", "/etc", ".hidden", &"x".repeat(256)] {
-            assert_eq!(space.service(&ServiceName::foreign(name).unwrap()), None, "{name}");
+            assert!(space.service(&ServiceName::foreign(name).unwrap()).is_none(), "{name}");
         }
         assert!(space.service(&ServiceName::foreign("has space").unwrap()).is_some());
     }

@@ -51,6 +51,8 @@ mod register;
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 mod session;
 #[cfg(any(target_os = "linux", target_os = "macos"))]
+mod spent;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod watch;
 
 use reception_core::{Backend, DialFuture, DialUrl};
@@ -58,6 +60,8 @@ use reception_core::{Backend, DialFuture, DialUrl};
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub use client::{LocalClient, dial};
 pub use options::Options;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub use spent::Spent;
 
 /// The `local:` backend, for a [`Dialer`](reception_core::Dialer).
 pub const BACKEND: Backend =

@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(options.check().unwrap(), ["a", "b"]);
         assert!(options.any_fs);
         assert_eq!(options.timeout, Duration::from_secs(2));
-        assert_eq!(read("local:?any_fs").unwrap().any_fs, true);
+        assert!(read("local:?any_fs").unwrap().any_fs);
     }
 
     #[test]

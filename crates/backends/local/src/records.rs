@@ -86,7 +86,27 @@ impl Identity {
 }
 
 /// Looks at a record. Bytes are read anew unless its stamp is the one that is known.
-pub(crate) fn look(path: &Path, known: Option<Stamp>) -> io::Result<Seen> {
+pub(crate) fn look(room: &Room, id: &str, known: Option<Stamp>) -> io::Result<Seen> {
+    let seen = look_at(&room.record(id), known)?;
+    room.spent().on(match &seen {
+        Seen::Live(_, Some(bytes)) | Seen::Dead(_, bytes) => bytes.len(),
+        _ => 0,
+    });
+    Ok(seen)
+}
+
+/// An owner that changes its record puts another file in its place and lets the old one go: one that looks free is dead only while the path still
+/// leads to it.
+fn look_at(path: &Path, known: Option<Stamp>) -> io::Result<Seen> {
+    loop {
+        match look_once(path, known)? {
+            Seen::Dead(identity, _) if Identity::at(path)? != Some(identity) => {}
+            seen => return Ok(seen),
+        }
+    }
+}
+
+fn look_once(path: &Path, known: Option<Stamp>) -> io::Result<Seen> {
     // A pipe that somebody put here must not make us wait, nor a link lead us elsewhere.
     let flags = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits();
     let file = match OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path) {
@@ -186,7 +206,7 @@ pub(crate) fn put(
     let Some(gate) = Gate::enter(room)? else { return Ok(Put::Busy) };
     let path = room.record(id);
     let own = owned.as_ref().map(|owned| owned.identity);
-    let previous = match look(&path, None)? {
+    let previous = match look(room, id, None)? {
         Seen::Live(stamp, before) if own == Some(stamp.identity) => before,
         Seen::Live(..) if !replace => {
             *owned = None;
@@ -219,6 +239,7 @@ fn draft(room: &Room, path: &Path, bytes: &[u8]) -> io::Result<(File, Identity)>
             return Err(io::Error::other("a new file is locked by somebody else"));
         }
         file.write_all(bytes)?;
+        room.spent().on(bytes.len());
         fs::rename(&draft, path)?;
         Identity::of_file(&file)
     })();
@@ -291,10 +312,10 @@ pub(crate) fn sweep(room: &Room, is_ours: impl Fn(&str, &[u8]) -> bool) -> io::R
             Some(id) => is_ours(id, bytes),
             None => name.to_str().is_some_and(|name| name.len() == 33),
         };
-        if let Seen::Dead(_, bytes) = look(&path, None)? {
-            if ours(&bytes) {
-                fs::remove_file(&path)?;
-            }
+        if let Seen::Dead(_, bytes) = look_at(&path, None)?
+            && ours(&bytes)
+        {
+            fs::remove_file(&path)?;
         }
     }
     for id in ids(&room.signs())? {

@@ -15,6 +15,9 @@ use crate::{
 const OPERATION: &str = "register";
 /// How often an owner looks whether its record stands: a hand from outside, or another owner, may have taken it away.
 const CHECK: Duration = Duration::from_millis(500);
+/// With many records of one client it looks less often, so that all looks together stay few.
+const CHECK_EACH: Duration = Duration::from_millis(2);
+const CHECK_MOST: Duration = Duration::from_secs(10);
 /// How often one that waits for a dying owner looks whether it is gone.
 const WAIT: Duration = Duration::from_millis(40);
 /// Files that stay behind are dead and the next reader's to take away, so a withdrawal does not insist for long.
@@ -50,15 +53,15 @@ impl Place {
     }
 
     async fn stands(&self) -> Result<Standing> {
-        let (grip, path) = (Arc::clone(&self.grip), self.room.record(&self.id));
+        let (grip, room, id) = (Arc::clone(&self.grip), self.room.clone(), self.id.clone());
         let look = move |_: &std::path::Path| {
             let files = grip.files();
             let Some(owned) = &files.record else {
-                return Ok(Standing::Waiting(!matches!(records::look(&path, None)?, Seen::Live(..))));
+                return Ok(Standing::Waiting(!matches!(records::look(&room, &id, None)?, Seen::Live(..))));
             };
-            Ok(match owned.stands(&path)? {
+            Ok(match owned.stands(&room.record(&id))? {
                 true => Standing::Ours,
-                false if matches!(records::look(&path, None)?, Seen::Live(..)) => Standing::Others,
+                false if matches!(records::look(&room, &id, None)?, Seen::Live(..)) => Standing::Others,
                 false => Standing::Missing,
             })
         };
@@ -87,8 +90,12 @@ impl Place {
         }
     }
 
-    fn is_waiting(&self) -> bool {
-        self.grip.files().record.is_none()
+    /// How long until the next look.
+    fn span(&self) -> Duration {
+        if self.grip.files().record.is_none() {
+            return WAIT;
+        }
+        CHECK.max(CHECK_EACH * self.session.claims()).min(CHECK_MOST)
     }
 }
 
@@ -110,7 +117,7 @@ impl Slot for Place {
             })
         });
         let outcome = put.await?;
-        self.check_at = Clock::BOOT.now().saturating_add(if self.is_waiting() { WAIT } else { CHECK });
+        self.check_at = Clock::BOOT.now().saturating_add(self.span());
         outcome
     }
 
@@ -118,7 +125,7 @@ impl Slot for Place {
     async fn withdraw(&mut self) -> Result<()> {
         self.hold.leave();
         self.grip.next_round();
-        let until = Clock::BOOT.now().saturating_add(TIDY);
+        let until = Clock::BOOT.now().saturating_add(TIDY.min(self.session.timeout() / 2));
         loop {
             let (grip, room, id) = (Arc::clone(&self.grip), self.room.clone(), self.id.clone());
             let tidied = self.session.supervisor().blocking("close", move || {
@@ -151,9 +158,8 @@ impl Slot for Place {
     async fn news(&mut self) -> News {
         loop {
             sleep_until(&Clock::BOOT, self.check_at).await;
-            let span = if self.is_waiting() { WAIT } else { CHECK };
             let seen = self.stands().await;
-            self.check_at = Clock::BOOT.now().saturating_add(span);
+            self.check_at = Clock::BOOT.now().saturating_add(self.span());
             if let Some(news) = self.judge(seen) {
                 return news;
             }

@@ -143,6 +143,11 @@ impl Session {
         grip
     }
 
+    /// How many registrations and candidates there are, or were a moment ago.
+    pub(crate) fn claims(&self) -> u32 {
+        u32::try_from(lock(&self.grips).len()).unwrap_or(u32::MAX)
+    }
+
     /// Takes an id for a registration of this client; a second one is a conflict at once (law L8).
     pub(crate) async fn take(
         self: &Arc<Self>,

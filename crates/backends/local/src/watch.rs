@@ -30,6 +30,8 @@ pub(crate) struct Instances {
     table: Table,
     listener: Option<Listener>,
     mark: Option<Mark>,
+    /// Folders that had changed at the last glance, with no notice so far. It may be under way.
+    doubt: Option<Mark>,
 }
 
 /// What is known of each record of a service.
@@ -50,6 +52,14 @@ pub(crate) struct Mark {
     records: Option<(Identity, (i64, i64))>,
 }
 
+/// What a look at the folders alone says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Glance {
+    Same,
+    /// Other folders stand there, or they changed and no notice came.
+    Other,
+}
+
 /// The difference that a look has made.
 #[derive(Debug, Default)]
 pub(crate) struct Difference {
@@ -61,7 +71,16 @@ pub(crate) struct Difference {
 
 impl Instances {
     pub(crate) fn new(session: Arc<Session>, name: ServiceName, room: Option<Room>) -> Self {
-        Self { session, name, room, revision: 0, table: Table::default(), listener: None, mark: None }
+        Self {
+            session,
+            name,
+            room,
+            revision: 0,
+            table: Table::default(),
+            listener: None,
+            mark: None,
+            doubt: None,
+        }
     }
 
     /// Looks at some records or at all, and answers the difference to what was known. Without a listener it begins to listen before it looks.
@@ -88,11 +107,16 @@ impl Instances {
         Ok(difference)
     }
 
-    /// Whether the folders are those of the last look at all records.
-    async fn is_unchanged(&self, room: &Room) -> Result<bool> {
+    /// Looks at the folders alone, and says what that asks for.
+    async fn glance(&mut self, room: &Room) -> Result<Glance> {
         let room = room.clone();
-        let mark = self.session.work(OPERATION, move |_| Mark::of(&room)).await?;
-        Ok(self.mark == Some(mark))
+        let mark = Some(self.session.work(OPERATION, move |_| Mark::of(&room)).await?);
+        if mark == self.mark {
+            return Ok(Glance::Same);
+        }
+        let replaced = mark.map(|mark| mark.signs) != self.mark.map(|mark| mark.signs);
+        let doubted = mem::replace(&mut self.doubt, mark) == mark;
+        Ok(if replaced || doubted { Glance::Other } else { Glance::Same })
     }
 
     fn patch(&self, difference: Difference) -> Patch {
@@ -126,8 +150,14 @@ impl Source for Instances {
             let files = match listener.next().await {
                 Look::Files(files) => Some(files),
                 Look::Review => None,
-                Look::Glance if self.is_unchanged(&room).await.map_err(Break::Gap)? => continue,
-                Look::Glance | Look::Anew => {
+                Look::Glance => match self.glance(&room).await.map_err(Break::Gap)? {
+                    Glance::Same => continue,
+                    Glance::Other => {
+                        self.listener = None;
+                        None
+                    }
+                },
+                Look::Anew => {
                     self.listener = None;
                     None
                 }
@@ -182,7 +212,7 @@ impl Table {
         known: Option<Stamp>,
         difference: &mut Difference,
     ) -> io::Result<bool> {
-        match records::look(&room.record(id), known)? {
+        match records::look(room, id, known)? {
             Seen::Live(_, None) => {}
             Seen::Live(stamp, Some(bytes)) => {
                 self.take(id, Known { stamp: Some(stamp), service: read(name, id, &bytes) }, difference);

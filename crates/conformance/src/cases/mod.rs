@@ -27,7 +27,8 @@ use crate::{
 /// What a case needs beside clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// To be the only trial that runs, since it counts what belongs to the process.
+    /// To be the only trial that runs, since it counts what belongs to the process, or takes so much of it that others would see it
+    /// in their count (a store may need a descriptor for each instance).
     Alone,
     /// A store of its own.
     Exclusive,
@@ -235,8 +236,8 @@ table! {
         counting::a_change_costs_the_same_for_one_watcher_and_for_many needs Exclusive, Meter;
     }
     L18 "l18" {
-        counting::a_change_in_a_large_service_is_a_patch_of_one;
-        counting::the_cost_of_a_change_does_not_grow_with_the_service needs Exclusive, Meter;
+        counting::a_change_in_a_large_service_is_a_patch_of_one needs Alone;
+        counting::the_cost_of_a_change_does_not_grow_with_the_service needs Alone, Exclusive, Meter;
     }
 }
 

@@ -7,7 +7,7 @@ use reception_kit::{Claim, Pulse, Won, sleep_until};
 
 use super::{
     OPERATION,
-    leaders::{alive, tickets},
+    leaders::{alive, sweep, tickets},
     term::Term,
 };
 use crate::{
@@ -67,6 +67,7 @@ impl Candidacy {
             if files.record.is_some() {
                 return Ok(Some(()));
             }
+            sweep(&room);
             let last = tickets(&room)?.last().and_then(|ticket| number(ticket)).unwrap_or(0);
             let ticket = layout::ticket(last + 1);
             match records::put(&room, &ticket, &mut files.record, false, |_| value.clone())? {

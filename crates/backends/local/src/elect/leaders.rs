@@ -39,12 +39,14 @@ pub(super) fn line(room: &Room) -> io::Result<Vec<Leader>> {
         }
     }
     if dead {
-        // Another reader does it when this one cannot.
-        drop(records::sweep(room, |id, bytes| {
-            number(id).is_some() && record::decode_candidate(bytes).is_ok()
-        }));
+        sweep(room);
     }
     Ok(line)
+}
+
+/// Takes away what dead candidates left; another one does it when this one cannot.
+pub(super) fn sweep(room: &Room) {
+    drop(records::sweep(room, |id, bytes| number(id).is_some() && record::decode_candidate(bytes).is_ok()));
 }
 
 /// The tickets in their order, those of the dead too.
@@ -61,7 +63,7 @@ pub(super) fn alive(room: &Room, ticket: &str) -> io::Result<Option<Vec<u8>>> {
     if number(ticket).is_none() {
         return Ok(None);
     }
-    Ok(match records::look(&room.record(ticket), None)? {
+    Ok(match records::look(room, ticket, None)? {
         Seen::Live(_, bytes) => bytes,
         _ => None,
     })
