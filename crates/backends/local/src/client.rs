@@ -11,7 +11,7 @@ use reception_kit::{Backoff, Hub, Keeping, Lifeline, SnapshotWatcher, Supervisor
 
 use crate::{
     elect::{Leaders, LocalElector},
-    error::NAME,
+    error::{NAME, config},
     folder::Root,
     layout::{Namespace, id},
     options::Options,
@@ -115,11 +115,9 @@ impl Client for LocalClient {
         let Shared { session, space, .. } = &*self.shared;
         session.supervisor().check("register")?;
         record::encode(&service)?;
-        let Some(room) = space.service(service.name()) else {
-            return Err(ServiceName::new(service.name().as_str())
-                .err()
-                .unwrap_or_else(|| crate::error::config("a service whose name is no name of a file")));
-        };
+        // What may be written is a name of a file too.
+        let unfit = || config("the name of the service is no name of a file");
+        let room = space.service(service.name()).ok_or_else(unfit)?;
         let taken = session.take(&room, service.id().as_str(), options.on_conflict);
         let hold = session.supervisor().serve("register", taken).await?;
         let slot = Place::new(Arc::clone(session), room, &service, hold);
