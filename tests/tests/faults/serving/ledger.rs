@@ -42,10 +42,12 @@ impl Ledger {
         self.folder.path().join("history")
     }
 
-    /// A pen for one more watch.
+    /// A pen for one more watch, which is opened next: it is judged from here on.
     pub(crate) fn pen(&self) -> Pen {
         let watch = self.watches.fetch_add(1, Ordering::Relaxed) + 1;
-        Pen { recorder: self.recorder.clone(), watch }
+        let pen = Pen { recorder: self.recorder.clone(), watch };
+        self.write(Event::Watching, pen.details());
+        pen
     }
 
     pub(crate) fn write(&self, event: Event, details: Details) {
