@@ -24,6 +24,9 @@ use crate::{Outcome, arguments::Arguments, journal::Journal};
 /// How often it asks whether it leads.
 const SAMPLE: Duration = Duration::from_millis(5);
 
+/// How long a busy machine may take to stop a process; less than it stands still, so it costs no time.
+const STOPPING: Duration = Duration::from_millis(500);
+
 /// How long the fenced store may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -52,8 +55,8 @@ impl Writing {
         if self.stop_before == Some(number) {
             journal.say_of(token, Event::Stopped, &[]);
             let _ = kill_process(getpid(), Signal::STOP);
-            // The signal may be taken by another thread: it is in force before this one goes on.
-            thread::sleep(SAMPLE);
+            // Another thread may take the signal, and later: it is in force before this one goes on.
+            thread::sleep(STOPPING);
         }
     }
 
