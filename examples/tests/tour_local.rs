@@ -1,6 +1,6 @@
 //! The tour between processes of this machine: the same transcript, with a child process that is really killed, and no server.
 #![cfg(all(feature = "local", any(target_os = "linux", target_os = "macos")))]
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{env, fs, path::PathBuf, time::Duration};
 
