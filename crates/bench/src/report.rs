@@ -140,8 +140,12 @@ fn numbers(lines: &[Map<String, Value>], field: &str) -> Vec<f64> {
 
 fn ratio(field: &str, ours: &[f64], raw: &[f64]) -> Map<String, Value> {
     let mut ratios: Vec<f64> = ours.iter().zip(raw).map(|(ours, raw)| ours / raw).collect();
+    let pairs = ratios.len();
     ratios.retain(|ratio| ratio.is_finite());
     let mut line = Map::new();
+    if ratios.len() < pairs {
+        line.insert(format!("{field}_left_out"), (pairs - ratios.len()).into());
+    }
     if let (Some(ratio), Some(ours), Some(raw)) = (median(&ratios), median(ours), median(raw)) {
         let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
         let most = ratios.iter().copied().fold(0.0, f64::max);
@@ -230,6 +234,7 @@ mod tests {
         assert_eq!(line["x_ratio_max"], 3.0);
         assert_eq!(line["x_reception"], 4.0);
         assert!(ratio("x", &[], &[1.0]).is_empty());
+        assert_eq!(ratio("x", &[1.0, 1.0], &[0.0, 1.0])["x_left_out"], 1);
     }
 
     #[test]

@@ -76,7 +76,7 @@ async fn registering_watching_and_listing_name_their_costs() {
 
     let found = lines(&etcd, &["watch", "--changes", "6", "--warmup", "2", "--pairs", "2"]).await;
     let per_change =
-        ["client_cpu_us_per_change", "watcher_requests_per_change", "watcher_bytes_in_per_change"];
+        ["process_cpu_us_per_change", "watcher_requests_per_change", "watcher_bytes_in_per_change"];
     both(&found, "watch", &["prop_p50_us", "prop_p99_us", "call_p50_us", "start_seconds"]);
     both(&found, "watch", &per_change);
     ratio(&found, "watch delta", "prop_p50_us");

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use reception::{Client, ClientExt, ElectionName, Elector, Leadership};
 use reception_lab::{Proxy, eventually};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     Result,
@@ -21,6 +21,8 @@ use crate::{
 const STANDING: Duration = Duration::from_secs(20);
 /// While counting, no renewal falls between.
 const LONG: &str = "?ttl=60s";
+/// How often etcd looks which leases have run out: a round that waits for one ends right after such a look.
+const LOOK: Duration = Duration::from_millis(500);
 /// Rounds that say enough when counted, each of them waiting for silence.
 const COUNTED: usize = 5;
 
@@ -147,18 +149,40 @@ fn one_leader(next: &Leadership, old: reception::FencingToken, old_held: bool) -
     Err(format!("the next leader has the token {} after {old}", next.token()).into())
 }
 
-/// The leader's connections break for good, which is what a server sees of a process that was killed.
+/// The leader's connections break for good right after a renewal, which is what a server sees of a process that was killed.
 pub(crate) struct Kill;
+
+/// Rounds that each wait for a lease to run out.
+pub(crate) fn kills(args: &Args) -> usize {
+    args.number("rounds").div_ceil(10)
+}
+
+/// Begins the rounds at different parts of the server's period, for both peers at the same ones.
+pub(crate) async fn stagger(round: usize, rounds: usize) {
+    let part = LOOK.as_secs_f64() * float(round) / float(rounds);
+    sleep(Duration::from_secs_f64(part)).await;
+}
+
+/// Waits for the next answer to a leader that does nothing but renew its lease.
+async fn renewed(proxy: &Proxy, ttl: Duration) -> Result<()> {
+    let before = proxy.counts();
+    let answered = async {
+        while proxy.counts().since(&before).messages_to_client == 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    Ok(timeout(ttl, answered).await.map_err(|_| "the leader does not renew its lease")?)
+}
 
 impl Bench for Kill {
     const COUNTS: bool = false;
     const RATIOS: &'static [&'static str] = &["p50_ms", "max_ms"];
 
     async fn reception(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
-        let (count, rounds, ttl) =
-            (args.number("candidates"), args.number("rounds").div_ceil(10), args.number("ttl"));
+        let (count, rounds, ttl) = (args.number("candidates"), kills(args), args.number("ttl"));
         let (mut times, mut granted) = (Vec::new(), Duration::ZERO);
-        for _ in 0..rounds {
+        for round in 0..rounds {
+            stagger(round, rounds).await;
             let proxy = Proxy::start(room.way.address()).await?;
             let (options, mut waiting) = (format!("?ttl={ttl}s"), Waiting::new());
             let victim = Candidate::new(room.dial(proxy.endpoint(), &options).await?).await?;
@@ -172,6 +196,7 @@ impl Bench for Kill {
                 other.all_stand(number + 1, &mut waiting).await?;
                 others.push(other);
             }
+            renewed(&proxy, granted).await?;
             let begun = Instant::now();
             proxy.cut().await?;
             let (_, next, at) = next(&mut waiting).await?;

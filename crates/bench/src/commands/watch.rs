@@ -33,7 +33,7 @@ impl Bench for Watch {
         "prop_p50_us",
         "prop_p99_us",
         "start_seconds",
-        "client_cpu_us_per_change",
+        "process_cpu_us_per_change",
         "watcher_bytes_in_per_change",
     ];
 
@@ -143,7 +143,7 @@ pub(crate) async fn drive(args: &Args, room: &Room<'_>, sights: &mut mpsc::Recei
         .timed("call_p50_us", micros(&called, 0.5))
         .timed("call_p99_us", micros(&called, 0.99))
         .timed("total_seconds", total.as_secs_f64())
-        .timed("client_cpu_us_per_change", busy.as_secs_f64() * 1e6 / each)
+        .timed("process_cpu_us_per_change", busy.as_secs_f64() * 1e6 / each)
         .counted("watcher_requests_per_change", per(passed.requests, changes))
         .counted("watcher_bytes_out_per_change", per(passed.bytes_out, changes))
         .counted("watcher_bytes_in_per_change", per(passed.bytes_in, changes)))

@@ -1,9 +1,12 @@
-//! What needs no server: a map of owned records, and a flat list that is built anew for every change.
+//! The plainest views: a map of owned records, and a flat list that is built anew for every change.
 
 use std::{collections::HashMap, sync::Arc};
 
+use etcd_client::WatchOptions;
+use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 
+use super::watch::read;
 use crate::{
     Result,
     args::Args,
@@ -24,19 +27,54 @@ struct Owned {
     attributes: Vec<(String, String)>,
 }
 
-pub(crate) fn memory(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
+/// The map alone, and on a server one that was read from there, with a watch that is open.
+pub(crate) async fn memory(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
     let count = args.number("count");
-    let mut lines = Vec::new();
-    for mode in ["view", "watch"] {
-        let before = held()?;
-        let mut map = HashMap::new();
-        for number in 0..count {
-            map.insert(id(number), owned(number));
-        }
-        let after = held()?;
-        lines.push(memory_line(room, mode, map.len(), &before, &after));
+    let before = held()?;
+    let map: HashMap<String, Owned> = (0..count).map(|number| (id(number), owned(number))).collect();
+    let mut lines = vec![memory_line(room, "view", map.len(), &before, &held()?)];
+    drop(map);
+    if !args.is_local() {
+        lines.push(watched(count, room).await?);
     }
     Ok(lines)
+}
+
+async fn watched(count: usize, room: &Room<'_>) -> Result<Line> {
+    let population = room.preload(count).await?;
+    let mut client = room.raw().await?;
+    client.get("nothing", None).await?;
+    let before = held()?;
+    let (records, revision) = read(&mut client, &room.prefix()).await?;
+    let map: HashMap<String, Owned> = records
+        .into_iter()
+        .map(|(key, value)| parsed(&key, &value).ok_or("a record that is not of the usual form"))
+        .collect::<std::result::Result<_, _>>()?;
+    let options = WatchOptions::new().with_prefix().with_start_revision(revision + 1);
+    let watch = client.watch(room.prefix(), Some(options)).await?;
+    let after = held()?;
+    if map.len() != count {
+        return Err(format!("{} records of {count}", map.len()).into());
+    }
+    drop((watch, map, population));
+    Ok(memory_line(room, "watch", count, &before, &after))
+}
+
+fn parsed(key: &[u8], value: &[u8]) -> Option<(String, Owned)> {
+    let id = std::str::from_utf8(key).ok()?.rsplit('/').next()?.to_owned();
+    let record: Value = serde_json::from_slice(value).ok()?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let attributes = record["attributes"].as_object()?.iter();
+    let owned = Owned {
+        name: SERVICE.to_owned(),
+        id: id.clone(),
+        address: text(&record["address"])?,
+        port: record["port"].as_u64()?.try_into().ok()?,
+        attributes: attributes
+            .map(|(key, value)| Some((key.clone(), text(value)?)))
+            .collect::<Option<_>>()?,
+    };
+    Some((id, owned))
 }
 
 fn owned(number: usize) -> Owned {

@@ -23,13 +23,16 @@ pub(crate) async fn register(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> 
     let mut lines = vec![one(args, room).await?];
     for (mode, window) in [("sequential", 1), ("pipelined", 64), ("pipelined", 512), ("txn100", 100)] {
         let mut client = room.raw().await?;
-        let leases = room.leases(&mut client, count).await?;
+        client.get("nothing", None).await?;
         let before = room.way.quiet().await;
-        let took = if mode == "txn100" {
-            batches(room, &mut client, count, &leases).await?
+        let begun = Instant::now();
+        let leases = room.leases(&mut client, count).await?;
+        if mode == "txn100" {
+            batches(room, &mut client, count, &leases).await?;
         } else {
-            pipelined(room, &client, 0..count, window, &leases).await?
-        };
+            pipelined(room, &client, 0..count, window, &leases).await?;
+        }
+        let took = begun.elapsed();
         room.way.quiet().await;
         let passed = room.way.since(&before);
         room.holds(count).await?;
@@ -47,10 +50,11 @@ pub(crate) async fn register(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> 
 /// What a registration promises, and a put does not: nobody's record is overwritten, and with `watched` its removal is heard.
 async fn guarded(room: &Room<'_>, count: usize, mode: &str, watched: bool) -> Result<Line> {
     let mut client = room.raw().await?;
-    let leases = room.leases(&mut client, count).await?;
+    client.get("nothing", None).await?;
     let mut watch: Option<WatchStream> = None;
     let before = room.way.quiet().await;
     let begun = Instant::now();
+    let leases = room.leases(&mut client, count).await?;
     let mut writes =
         stream::iter(0..count)
             .map(|number| {
@@ -133,11 +137,10 @@ async fn batches(
     client: &mut etcd_client::Client,
     count: usize,
     leases: &[i64],
-) -> Result<Duration> {
+) -> Result<()> {
     let numbers: Vec<usize> = (0..count).collect();
-    let begun = Instant::now();
     for batch in numbers.chunks(100) {
         client.txn(room.batch(batch, leases)).await?;
     }
-    Ok(begun.elapsed())
+    Ok(())
 }

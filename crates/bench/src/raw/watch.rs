@@ -22,9 +22,10 @@ pub(crate) async fn watch(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
     client.get("nothing", None).await?;
     let begun = Instant::now();
     let (records, revision) = read(&mut client, &room.prefix()).await?;
+    // A watcher of ours has its first view by then, too, and opens the watch after that.
+    let start = begun.elapsed();
     let options = WatchOptions::new().with_prefix().with_start_revision(revision + 1);
     let stream = client.watch(room.prefix(), Some(options)).await?;
-    let start = begun.elapsed();
     let (sender, mut sights) = mpsc::channel(64);
     let mut tasks = JoinSet::new();
     tasks.spawn(follow(stream, records, sender));
