@@ -10,7 +10,7 @@ use reception_lab::{Etcd, EtcdOptions, Etcdctl, Result};
 use tempfile::TempDir;
 
 use self::{guarded::Guarded, sealed::Sealed};
-use crate::stand::{Guard, Seal, Setup, Stand, Tally};
+use crate::stand::{Guard, Lack, Seal, Setup, Stand, Tally};
 
 /// The lessor looks for expired leases twice a second (etcd `server/lease/lessor.go`).
 const EXPIRY_LOOP: Duration = Duration::from_millis(500);
@@ -85,6 +85,10 @@ fn folder() -> TempDir {
 impl Stand for Stood {
     fn endpoint(&self) -> SocketAddr {
         self.server.endpoint()
+    }
+
+    fn lacks(&self) -> &'static [Lack] {
+        &[]
     }
 
     fn url(&self, endpoint: SocketAddr, namespace: &str, ttl: Duration) -> String {
@@ -193,9 +197,8 @@ impl Stand for Stood {
     async fn compact(&self) -> Result<bool> {
         let read = self.ctl.run(&["get", "--write-out=fields", "compact"]).await?;
         let revision = read.stdout.lines().find_map(|line| line.strip_prefix("\"Revision\" : "));
-        if let Some(revision) = revision {
-            self.ctl.run(&["compact", revision.trim()]).await?;
-        }
+        let Some(revision) = revision else { return Ok(false) };
+        self.ctl.run(&["compact", revision.trim()]).await?;
         Ok(true)
     }
 }

@@ -2,10 +2,16 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::{leading, serving, stage::Stage};
+use crate::{leading, serving, stage::Stage, stand::Lack};
 
 /// What a scenario answers; the text says what did not hold. A panic says the same.
 pub(crate) type Outcome = Result<(), String>;
+
+/// The outcome where a stand cannot do what a scenario needs: nothing was shown, so it fails unless the stand lists the lack
+/// ([`Stand::lacks`](crate::stand::Stand::lacks)).
+pub(crate) fn unproven(lack: Lack) -> String {
+    format!("unproven: the stand has no {lack}")
+}
 
 /// One fault and what must hold under it.
 #[derive(Clone, Copy)]

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use reception_lab::{Proxy, ProxyOptions};
 
-use crate::stand::Stand;
+use crate::{
+    scenario::unproven,
+    stand::{Guard, Lack, Seal, Setup, Stand},
+};
 
 /// The place of one scenario.
 pub(crate) struct Stage {
@@ -44,8 +47,30 @@ impl Stage {
         self.stand.url(through, namespace, ttl)
     }
 
+    /// Another server of the kind, set up otherwise.
+    pub(crate) async fn other(&self, setup: Setup) -> Result<Box<dyn Stand>, String> {
+        let other = self.stand.other(setup).await.map_err(|error| error.to_string())?;
+        other.ok_or_else(|| unproven(Lack::Setup(setup)))
+    }
+
+    /// Forgets the history before now.
+    pub(crate) async fn compact(&self) -> Result<(), String> {
+        let forgot = self.stand.compact().await.map_err(|error| error.to_string())?;
+        if forgot { Ok(()) } else { Err(unproven(Lack::Forgetting)) }
+    }
+
     /// A span between two, from the dice.
     pub(crate) fn span(&mut self, from: Duration, to: Duration) -> Duration {
         self.dice.random_range(from..=to)
     }
+}
+
+/// What only a server with users can do.
+pub(crate) fn guard(stand: &dyn Stand) -> Result<&dyn Guard, String> {
+    stand.guard().ok_or_else(|| unproven(Lack::Guard))
+}
+
+/// What only a server with certificates can do.
+pub(crate) fn seal(stand: &dyn Stand) -> Result<&dyn Seal, String> {
+    stand.seal().ok_or_else(|| unproven(Lack::Seal))
 }

@@ -1,6 +1,6 @@
 //! The hooks into one kind of server: what a backend brings to play the scenarios.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use reception::async_trait;
 use reception_lab::Result;
@@ -16,6 +16,30 @@ pub(crate) enum Setup {
     Certificate,
     /// It asks for a certificate as well.
     BothCertificates,
+}
+
+/// What a kind of server may be unable to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// To be set up like this.
+    Setup(Setup),
+    /// To have users.
+    Guard,
+    /// To have certificates.
+    Seal,
+    /// To forget its history.
+    Forgetting,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup(setup) => write!(f, "server set up with {setup:?}"),
+            Self::Guard => f.write_str("users to change"),
+            Self::Seal => f.write_str("certificates to change"),
+            Self::Forgetting => f.write_str("way to forget its history"),
+        }
+    }
 }
 
 /// What a server has counted since it started; it forgets it when it is restarted.
@@ -69,6 +93,9 @@ pub(crate) trait Seal: Send + Sync {
 pub(crate) trait Stand: Send + Sync {
     /// Where the server listens, for a proxy in front of it.
     fn endpoint(&self) -> SocketAddr;
+
+    /// What this kind cannot do by its nature: scenarios that need it are told as unproven instead of failing.
+    fn lacks(&self) -> &'static [Lack];
 
     /// The URL that dials the server, or a proxy in front of it, at `endpoint`.
     fn url(&self, endpoint: SocketAddr, namespace: &str, ttl: Duration) -> String;

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     scenario::Outcome,
-    stage::Stage,
-    stand::{Setup, Shown, Stand},
+    stage::{Stage, seal},
+    stand::{Seal, Setup, Shown, Stand},
 };
 
 /// Longer than any certificate here is bad, and a slow retry after it.
@@ -34,10 +34,11 @@ pub(super) async fn a_certificate_is_taken_anew_or_refused_with_a_typed_error(st
     let stage = &*stage;
     let all = [Shown::Rotated, Shown::Expired, Shown::Misnamed, Shown::Foreign];
     let lanes = all.into_iter().map(|shown| async move {
-        let Some(stand) = stage.stand.other(Setup::Certificate).await.map_err(text)? else { return Ok(()) };
+        let stand = stage.other(Setup::Certificate).await?;
+        let seal = seal(&*stand)?;
         let held = Held::begin(&*stand).await?;
         for round in 0..rounds {
-            let played = held.replace(&*stand, shown).await;
+            let played = held.replace(&*stand, seal, shown).await;
             played.map_err(|wrong| format!("{shown:?} in round {round}: {wrong}"))?;
         }
         held.end().await.map_err(|wrong| format!("{shown:?}: {wrong}"))
@@ -65,8 +66,7 @@ impl Held {
         Ok(Self { wire, client, all, registrations, sight })
     }
 
-    async fn replace(&self, stand: &dyn Stand, shown: Shown) -> Outcome {
-        let Some(seal) = stand.seal() else { return Ok(()) };
+    async fn replace(&self, stand: &dyn Stand, seal: &dyn Seal, shown: Shown) -> Outcome {
         let resets = self.sight.now().resets;
         seal.show(shown);
         stand.restart().await.map_err(text)?;
@@ -96,8 +96,8 @@ impl Held {
 /// F34, the rest: a client without the certificate that the server asks for, a client with TLS at a port in plain text, and one in plain
 /// text at a port with TLS. Each is a typed error within the connect timeout, and who speaks TLS sends nothing else.
 pub(super) async fn who_does_not_fit_is_told_and_sends_no_plain_text(stage: &mut Stage) -> Outcome {
-    let Some(both) = stage.stand.other(Setup::BothCertificates).await.map_err(text)? else { return Ok(()) };
-    let Some(seal) = both.seal() else { return Ok(()) };
+    let both = stage.other(Setup::BothCertificates).await?;
+    let seal = seal(&*both)?;
     let good = dial(&both.url(both.endpoint(), "sealed", TTL)).await?;
     good.register(instance("canary")).await.map_err(text)?.close().await.map_err(text)?;
     good.close().await.map_err(text)?;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     scenario::Outcome,
-    stage::Stage,
+    stage::{Stage, guard},
     stand::{Setup, Stand},
 };
 
@@ -98,7 +98,7 @@ async fn logins(stand: &dyn Stand) -> Result<u64, String> {
 /// F33, tokens that end after 5 idle seconds: nothing is called for 10 s but renewals, once (6 times in full). Each client proves itself
 /// again at most once for each token that ran out; nothing is lost (I7), and calls and watches go on.
 pub(super) async fn a_token_that_ran_out_is_replaced_once(stage: &mut Stage) -> Outcome {
-    let Some(stand) = stage.stand.other(Setup::IdleTokens).await.map_err(text)? else { return Ok(()) };
+    let stand = stage.other(Setup::IdleTokens).await?;
     let play = Play::begin(&*stand).await?;
     for round in 0..stage.rounds(1, 6) {
         let before = logins(&*stand).await?;
@@ -115,8 +115,8 @@ pub(super) async fn a_token_that_ran_out_is_replaced_once(stage: &mut Stage) -> 
 /// F33, tokens that every change of the users ends: 3 users are added (20 in full). Each client proves itself again once for each, and
 /// nothing is lost (I7).
 pub(super) async fn a_change_of_users_costs_one_login_each(stage: &mut Stage) -> Outcome {
-    let Some(stand) = stage.stand.other(Setup::SignedTokens).await.map_err(text)? else { return Ok(()) };
-    let Some(guard) = stand.guard() else { return Ok(()) };
+    let stand = stage.other(Setup::SignedTokens).await?;
+    let guard = guard(&*stand)?;
     let play = Play::begin(&*stand).await?;
     for round in 0..stage.rounds(3, 20) {
         let name = format!("user{round}");
@@ -134,8 +134,8 @@ pub(super) async fn a_change_of_users_costs_one_login_each(stage: &mut Stage) ->
 /// Unauthenticated; the one before is stale and keeps its view (I4, I10); and nobody tries fast: one login for each call and for each stream that is to be opened
 /// again, in the 10 s that are looked at. Once the password is right again everything is back within a slow retry.
 pub(super) async fn a_wrong_password_is_told_and_tried_slowly(stage: &mut Stage) -> Outcome {
-    let Some(stand) = stage.stand.other(Setup::SignedTokens).await.map_err(text)? else { return Ok(()) };
-    let Some(guard) = stand.guard() else { return Ok(()) };
+    let stand = stage.other(Setup::SignedTokens).await?;
+    let guard = guard(&*stand)?;
     let play = Play::begin(&*stand).await?;
     guard.set_password(false).await.map_err(text)?;
     play.proxy.reset().await.map_err(text)?;
@@ -160,8 +160,8 @@ pub(super) async fn a_wrong_password_is_told_and_tried_slowly(stage: &mut Stage)
 /// before is stale and keeps its view (I4, I10). What was registered stays, since its lease needs no right, and once the rights are given again everything is
 /// back within a slow retry.
 pub(super) async fn missing_rights_are_told_and_cost_nothing_that_stands(stage: &mut Stage) -> Outcome {
-    let Some(stand) = stage.stand.other(Setup::IdleTokens).await.map_err(text)? else { return Ok(()) };
-    let Some(guard) = stand.guard() else { return Ok(()) };
+    let stand = stage.other(Setup::IdleTokens).await?;
+    let guard = guard(&*stand)?;
     let play = Play::begin(&*stand).await?;
     guard.set_rights(false).await.map_err(text)?;
     play.proxy.reset().await.map_err(text)?;
