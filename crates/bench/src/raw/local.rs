@@ -64,15 +64,18 @@ fn parsed(key: &[u8], value: &[u8]) -> Option<(String, Owned)> {
     let id = std::str::from_utf8(key).ok()?.rsplit('/').next()?.to_owned();
     let record: Value = serde_json::from_slice(value).ok()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let attributes = record["attributes"].as_object()?.iter();
+    let fields = record["attributes"].as_object()?;
+    // Room for as many as there are: collecting options would make it for four.
+    let mut attributes = Vec::with_capacity(fields.len());
+    for (key, value) in fields {
+        attributes.push((key.clone(), text(value)?));
+    }
     let owned = Owned {
         name: SERVICE.to_owned(),
         id: id.clone(),
         address: text(&record["address"])?,
         port: record["port"].as_u64()?.try_into().ok()?,
-        attributes: attributes
-            .map(|(key, value)| Some((key.clone(), text(value)?)))
-            .collect::<Option<_>>()?,
+        attributes,
     };
     Some((id, owned))
 }
