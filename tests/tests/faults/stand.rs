@@ -56,8 +56,8 @@ pub(crate) struct Tally {
 /// A server with users: the URL names one who may use the namespace.
 #[async_trait]
 pub(crate) trait Guard: Send + Sync {
-    /// Adds some other user, as an administrator does.
-    async fn add_user(&self, name: &str) -> Result<()>;
+    /// Adds some other user, as an administrator does: how often that one proved who it is.
+    async fn add_user(&self, name: &str) -> Result<u64>;
 
     /// Gives the URL's user another password (false), or its own again (true).
     async fn set_password(&self, right: bool) -> Result<()>;

@@ -49,8 +49,10 @@ impl Guarded {
 
 #[async_trait]
 impl Guard for Guarded {
-    async fn add_user(&self, name: &str) -> Result<()> {
-        self.root.run(&["user", "add", &format!("{name}:{name}")]).await.map(drop)
+    async fn add_user(&self, name: &str) -> Result<u64> {
+        self.root.run(&["user", "add", &format!("{name}:{name}")]).await?;
+        // The program logs in each time.
+        Ok(1)
     }
 
     async fn set_password(&self, right: bool) -> Result<()> {
