@@ -4,6 +4,7 @@ use std::{
     env,
     io::{self, Write as _},
     process::ExitCode,
+    sync::atomic::Ordering,
 };
 
 use libtest_mimic::{Arguments, Trial};
@@ -118,7 +119,12 @@ fn play(backend: &'static str, scenario: Scenario, seed: u64, full: bool) -> Out
                 say(&format!("faults: F{} {} on {backend} is {wrong}", scenario.number, scenario.name));
                 return Ok(());
             }
-            outcome
+            outcome?;
+            // One that did not get that far has its own words.
+            match stage.unjudged.load(Ordering::Relaxed) {
+                0 => Ok(()),
+                count => Err(format!("{count} histories were written and never judged")),
+            }
         })
     }));
     let all = if full { " --all" } else { "" };

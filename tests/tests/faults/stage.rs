@@ -1,6 +1,10 @@
 //! What a scenario finds: one server of its own, dice from the seed, and how much to play.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use reception_lab::{Proxy, ProxyOptions};
@@ -17,13 +21,15 @@ pub(crate) struct Stage {
     pub(crate) dice: StdRng,
     /// Play the full rounds, not the short ones.
     pub(crate) full: bool,
+    /// How many histories were begun and not judged yet.
+    pub(crate) unjudged: Arc<AtomicUsize>,
 }
 
 impl Stage {
     pub(crate) fn new(stand: Box<dyn Stand>, seed: u64, number: u8, full: bool) -> Self {
         // Each scenario has dice of its own, so that it plays the same alone and among others.
         let dice = StdRng::seed_from_u64(seed ^ u64::from(number) << 56);
-        Self { stand, dice, full }
+        Self { stand, dice, full, unjudged: Arc::default() }
     }
 
     /// `short` rounds in the short form, `full` ones in the full form.

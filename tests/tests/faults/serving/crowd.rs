@@ -28,7 +28,7 @@ const AWAY: Duration = Duration::from_millis(500);
 /// again within X, also what comes after, and connects no more than once for each backoff step; ten processes or more come back spread
 /// over a second (I8). The tasks of this process are as many as before (I6).
 pub(super) async fn a_crowd_of_watches_costs_one_each_and_comes_back_spread(stage: &mut Stage) -> Outcome {
-    let ledger = Ledger::open()?;
+    let ledger = Ledger::open(stage)?;
     let registrar = dial(&stage.direct("crowd", TTL)).await?;
     let mut all = ids("i", 0..INSTANCES);
     let mut held = register(&registrar, all.clone()).await?;

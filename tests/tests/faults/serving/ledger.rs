@@ -1,7 +1,10 @@
 //! What happens in a scenario, written down for the checker, which judges it from the lines alone.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,13 +16,16 @@ use reception_lab::{
 use tempfile::TempDir;
 
 use super::cast::{hold, text};
-use crate::scenario::Outcome;
+use crate::{scenario::Outcome, stage::Stage};
 
-/// The history of one scenario.
+/// The history of one scenario. Its only end in a scenario that holds is [`judge`](Self::judge).
 #[derive(Debug)]
 pub(crate) struct Ledger {
     recorder: Recorder,
     watches: AtomicU32,
+    /// The client that the faults hit and whose registrations these are; `None` hits every client of the process.
+    client: Option<&'static str>,
+    unjudged: Arc<AtomicUsize>,
     folder: TempDir,
 }
 
@@ -31,10 +37,26 @@ pub(crate) struct Pen {
 }
 
 impl Ledger {
-    pub(crate) fn open() -> Result<Self, String> {
+    pub(crate) fn open(stage: &Stage) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(text)?;
         let recorder = Recorder::open(folder.path().join("history")).map_err(text)?;
-        Ok(Self { recorder, watches: AtomicU32::new(0), folder })
+        let unjudged = Arc::clone(&stage.unjudged);
+        unjudged.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { recorder, watches: AtomicU32::new(0), client: None, unjudged, folder })
+    }
+
+    /// Names the client that the faults hit and whose registrations these are: the watches, which are other clients', are excused by none.
+    pub(crate) fn client(self, name: &'static str) -> Self {
+        Self { client: Some(name), ..self }
+    }
+
+    /// What a line says of whose it is.
+    fn own(&self, key: &str) -> Details {
+        self.client.map_or_else(Details::new, |client| Details::new().with(key, client))
+    }
+
+    fn named(&self, id: impl std::fmt::Display) -> Details {
+        self.own("client").with("id", id).with("service", "api")
     }
 
     /// The file, for other processes that write to it.
@@ -57,13 +79,13 @@ impl Ledger {
     /// Writes down that these stand.
     pub(crate) fn registered(&self, registrations: &[Registration]) {
         for registration in registrations {
-            self.write(Event::Registered, named(registration.service().id()));
+            self.write(Event::Registered, self.named(registration.service().id()));
         }
     }
 
     /// Closes a registration and writes down how that went.
     pub(crate) async fn withdraw(&self, registration: Registration) -> reception::Result<()> {
-        let details = named(registration.service().id());
+        let details = self.named(registration.service().id());
         self.write(Event::Withdrawing, details.clone());
         let answer = registration.close().await;
         self.write(Event::Withdrawn, details.with("ok", answer.is_ok()));
@@ -72,7 +94,7 @@ impl Ledger {
 
     /// Drops a registration: nothing tells how the withdrawal goes.
     pub(crate) fn abandon(&self, registration: Registration) {
-        let details = named(registration.service().id());
+        let details = self.named(registration.service().id());
         self.write(Event::Withdrawing, details.clone());
         drop(registration);
         self.write(Event::Withdrawn, details.with("ok", false));
@@ -80,7 +102,12 @@ impl Ledger {
 
     /// A fault begins; a short one must not be noticed by who only looks at the result.
     pub(crate) fn fault(&self, name: &str, short: bool) {
-        self.write(Event::Fault, Details::new().with("name", name).with("short", short));
+        self.write(Event::Fault, self.own("clients").with("name", name).with("short", short));
+    }
+
+    /// Somebody takes away what is registered.
+    pub(crate) fn taking(&self, name: &str) {
+        self.write(Event::Fault, self.own("clients").with("name", name).with("takes", true));
     }
 
     /// The fault is over, and all must be well within this.
@@ -118,15 +145,12 @@ impl Ledger {
     }
 
     /// Has everything judged that was written down.
-    pub(crate) fn judge(&self, bounds: &Bounds) -> Outcome {
+    pub(crate) fn judge(self, bounds: &Bounds) -> Outcome {
+        self.unjudged.fetch_sub(1, Ordering::Relaxed);
         let lines = self.lines()?;
         let wrong: Vec<String> = history::check(&lines, bounds).iter().map(ToString::to_string).collect();
         hold(wrong.is_empty(), || wrong.join("\n"))
     }
-}
-
-fn named(id: impl std::fmt::Display) -> Details {
-    Details::new().with("id", id).with("service", "api")
 }
 
 impl Pen {

@@ -47,7 +47,8 @@ impl Outage {
 
 /// F27. One registration of three is closed and one dropped while the store cannot be reached: five kinds of outage at once, three
 /// rounds of each in full. The close answers within its bound; the two are gone at the heal + B or after V, whichever comes first
-/// (V + W on the server's own clock), and never come back (I5); the third stays.
+/// (V + W on the server's own clock), and never come back (I5); the third stays. The fault is the cut client's alone: the watch beside it is excused
+/// by nothing.
 pub(super) async fn what_is_withdrawn_in_an_outage_is_gone_after_it_and_stays_gone(
     stage: &mut Stage,
 ) -> Outcome {
@@ -68,7 +69,7 @@ async fn one(stage: &Stage, outage: Outage, proxy: Proxy, span: Duration, round:
     let url = format!("{}&timeout={}ms", stage.through(proxy.endpoint(), &namespace, TTL), CALL.as_millis());
     let client = dial(&url).await?;
     let beside = dial(&stage.direct(&namespace, TTL)).await?;
-    let ledger = Ledger::open()?;
+    let ledger = Ledger::open(stage)?.client("cut");
     let sight = Sight::record(&beside, &format!("the watch beside a {outage:?}"), &ledger).await?;
     let mut registrations = register(&client, ids("i", 0..3)).await?;
     ledger.registered(&registrations);

@@ -28,7 +28,7 @@ pub(super) async fn resets_every_two_seconds_cost_nothing(stage: &mut Stage) -> 
     let proxy = stage.proxy().await;
     let client = dial(&stage.through(proxy.endpoint(), "resets", TTL)).await?;
     let beside = dial(&stage.direct("resets", TTL)).await?;
-    let ledger = Ledger::open()?;
+    let ledger = Ledger::open(stage)?;
     let outside = Sight::record(&beside, "the watch beside", &ledger).await?;
     let inside = Sight::record(&client, "the client's own watch", &ledger).await?;
     let all = ids("i", 0..20);

@@ -31,7 +31,7 @@ const TRIES: u64 = 25;
 /// entry at all times, for 2 V and longer, which is past the end of whatever the first life left.
 pub(super) async fn a_quick_restart_with_the_same_id_keeps_one_entry(stage: &mut Stage) -> Outcome {
     for batch in 0..stage.rounds(1, 17) {
-        let ledger = Ledger::open()?;
+        let ledger = Ledger::open(stage)?;
         let namespace = format!("quick{batch}");
         let reader = dial(&stage.direct(&namespace, TTL)).await?;
         let sight = Sight::record(&reader, "the reader's watch", &ledger).await?;
@@ -95,7 +95,7 @@ async fn twice(
 /// first notices nothing and its entry does not change. Then a third, the scenario's own, replaces it: the first is told that it has
 /// ended, the second still gets nothing, and when the third withdraws the second has the id.
 pub(super) async fn two_processes_with_one_id_do_not_push_each_other_out(stage: &mut Stage) -> Outcome {
-    let ledger = Ledger::open()?;
+    let ledger = Ledger::open(stage)?;
     let url = stage.direct("contest", TTL);
     let client = dial(&url).await?;
     let sight = Sight::open(&client, "the watch beside").await?;
@@ -129,6 +129,7 @@ pub(super) async fn two_processes_with_one_id_do_not_push_each_other_out(stage: 
         let ended = process.terminate().await.map_err(text)?;
         hold(ended.success(), || format!("a process ended with {ended}"))?;
     }
+    ledger.judge(&Bounds::default().ttl(TTL))?;
     client.close().await.map_err(text)
 }
 

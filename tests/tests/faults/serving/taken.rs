@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use rand::Rng as _;
+use reception_lab::history::Bounds;
 use tokio::time::{Instant, sleep};
 
 use super::{
     cast::{NOTICE, REPAIR, SETTLE, active, dial, hold, ids, listed, register, text},
+    ledger::Ledger,
     sight::Sight,
 };
 use crate::{scenario::Outcome, stage::Stage};
@@ -44,26 +46,34 @@ pub(super) async fn deleted_records_are_written_again(stage: &mut Stage) -> Outc
     let client = dial(&stage.direct("deleted", TTL)).await?;
     let reader = dial(&stage.direct("deleted", TTL)).await?;
     let all = ids("i", 0..20);
+    let ledger = Ledger::open(stage)?.client("registrar");
+    let sight = Sight::record(&reader, "the reader's watch", &ledger).await?;
     let registrations = register(&client, all.clone()).await?;
-    let sight = Sight::open(&reader, "the reader's watch").await?;
+    ledger.registered(&registrations);
+    sight.shows("full view", &all, SETTLE).await?;
     let mut deleted = super::cast::Ids::new();
     for _ in 0..stage.rounds(10, 100) {
         let id = format!("i{}", stage.dice.random_range(0..10));
+        ledger.taking("F22");
         stage.stand.delete_instance("deleted", "api", &id).await.map_err(text)?;
         deleted.insert(id);
         back(&reader, &all, REPAIR).await?;
+        ledger.heal("F22", SETTLE);
     }
     sight.shows("full view", &all, SETTLE).await?;
     let removals = sight.now().removals;
     hold(removals.keys().all(|id| deleted.contains(id)), || {
         format!("{deleted:?} were deleted, and these went away: {removals:?}")
     })?;
+    ledger.taking("F22");
     for id in &all {
         stage.stand.delete_instance("deleted", "api", id).await.map_err(text)?;
     }
     back(&reader, &all, REPAIR).await?;
+    ledger.heal("F22", SETTLE);
     sight.shows("full view", &all, SETTLE).await?;
     active(&registrations, SETTLE).await?;
+    ledger.judge(&Bounds::default().ttl(TTL))?;
     client.close().await.map_err(text)?;
     reader.close().await.map_err(text)
 }

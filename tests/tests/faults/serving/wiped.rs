@@ -26,7 +26,7 @@ const AWAY: Duration = Duration::from_secs(1);
 pub(super) async fn restarts_lose_no_registration_and_end_no_stream(stage: &mut Stage) -> Outcome {
     let client = dial(&stage.direct("restarts", TTL)).await?;
     let reader = dial(&stage.direct("restarts", TTL)).await?;
-    let ledger = Ledger::open()?;
+    let ledger = Ledger::open(stage)?;
     let mut all = ids("i", 0..200);
     let sights = [
         Sight::record(&client, "the registrar's watch", &ledger).await?,
