@@ -98,19 +98,21 @@ impl Held {
 pub(super) async fn who_does_not_fit_is_told_and_sends_no_plain_text(stage: &mut Stage) -> Outcome {
     let both = stage.other(Setup::BothCertificates).await?;
     let seal = seal(&*both)?;
-    let good = dial(&both.url(both.endpoint(), "sealed", TTL)).await?;
-    good.register(instance("canary")).await.map_err(text)?.close().await.map_err(text)?;
-    good.close().await.map_err(text)?;
-
+    serves(&*both).await?;
     let bare = Wire::lay(both.endpoint()).await?;
     refused("no certificate", &seal.url_without_certificate(bare.address(), "sealed")).await?;
-    bare.sealed(&WORDS)?;
+    let connections = bare.sealed(&WORDS)?;
+    hold(connections > 0, || "nobody connected without a certificate".to_owned())?;
     let plain: &dyn Stand = &*stage.stand;
     let wire = Wire::lay(plain.endpoint()).await?;
     refused("a port in plain text", &both.url(wire.address(), "sealed", TTL)).await?;
     let connections = wire.sealed(&WORDS)?;
     hold(connections > 0, || "nobody connected to the port in plain text".to_owned())?;
-    refused("plain text at a port with TLS", &plain.url(both.endpoint(), "sealed", TTL)).await
+    let naked = Wire::lay(both.endpoint()).await?;
+    refused("plain text at a port with TLS", &plain.url(naked.address(), "sealed", TTL)).await?;
+    hold(naked.connections() > 0, || "nobody connected to the port with TLS".to_owned())?;
+    serves(&*both).await?;
+    serves(plain).await
 }
 
 /// A call and a registration that must be refused in time.
@@ -127,8 +129,18 @@ async fn refused(what: &str, url: &str) -> Outcome {
     Ok(())
 }
 
-/// Config says what is wrong; a server that closes the connection before it says why leaves no more than Unavailable.
+/// Config says what is wrong. Unavailable is all that is left where a server closes the connection before it says why, and each of these
+/// three may: a port in plain text and a port with TLS do not speak of what they cannot read, and the refusal of a client without a
+/// certificate comes after the client's part of the handshake, so that the close can overtake it. That a server was there shows in the
+/// connections to it, and in who fits being served afterwards.
 fn typed(what: &str, kind: Option<ErrorKind>) -> Outcome {
     let fits = matches!(kind, Some(ErrorKind::Config | ErrorKind::Protocol | ErrorKind::Unavailable));
     hold(fits, || format!("{what}: answered with {kind:?}"))
+}
+
+/// Who fits is served.
+async fn serves(stand: &dyn Stand) -> Outcome {
+    let good = dial(&stand.url(stand.endpoint(), "sealed", TTL)).await?;
+    good.register(instance("canary")).await.map_err(text)?.close().await.map_err(text)?;
+    good.close().await.map_err(text)
 }

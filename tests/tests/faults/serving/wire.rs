@@ -41,6 +41,11 @@ impl Wire {
         self.address
     }
 
+    /// How many connections came.
+    pub(crate) fn connections(&self) -> usize {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// How many connections came, if all of them began with a handshake and none carried one of these words.
     pub(crate) fn sealed(&self, words: &[&str]) -> Result<usize, String> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
