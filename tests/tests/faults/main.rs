@@ -1,4 +1,4 @@
-//! The fault scenarios of one server, each replayable from its seed.
+//! The fault scenarios of one server, each with all chance of its driver from a seed.
 //!
 //! `cargo xtask faults --backend etcd --seed N [--all] [--only F7]` plays them; `cargo test` plays the short rounds with a fixed
 //! seed. A scenario says what is broken and what must hold, in terms of a [`Stand`](stand::Stand): the hooks into one kind of
