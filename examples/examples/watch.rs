@@ -19,8 +19,7 @@ async fn main() -> reception::Result<()> {
     let name: ServiceName = "watch-example".parse()?;
 
     let watcher = client.watch(&name).await?;
-    let (followed, acted) = tokio::join!(follow(watcher), act(&*client, &name));
-    followed.and(acted)?;
+    tokio::try_join!(follow(watcher), act(&*client, &name))?;
     client.close().await
 }
 
