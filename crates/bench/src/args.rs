@@ -155,7 +155,7 @@ impl Args {
 
     pub(crate) fn backend(&self) -> &'static str {
         match self.command.place {
-            Place::Local => "local",
+            Place::Local => "none",
             _ if self.is_memory() => "memory",
             _ => "etcd",
         }
