@@ -6,7 +6,7 @@ mod sealed;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use reception::async_trait;
-use reception_lab::{Etcd, EtcdOptions, Etcdctl, Result};
+use reception_lab::{Error, Etcd, EtcdOptions, Etcdctl, Result};
 use tempfile::TempDir;
 
 use self::{guarded::Guarded, sealed::Sealed};
@@ -67,6 +67,12 @@ impl Stood {
         Ok(read.stdout.lines().map(str::trim).filter(is_lease).map(str::to_owned).collect())
     }
 
+    /// A fault that breaks nothing would show nothing.
+    async fn delete(&self, key: &str) -> Result<()> {
+        let deleted = self.ctl.run(&["del", key]).await?;
+        if deleted.stdout.trim() == "1" { Ok(()) } else { Err(unexpected(&format!("{key} was not there"))) }
+    }
+
     /// The first created key of an election is its leader's.
     async fn leader_key(&self, namespace: &str, election: &str) -> Result<Option<String>> {
         let prefix = format!("{namespace}/elections/{election}/");
@@ -75,6 +81,10 @@ impl Stood {
         let read = self.ctl.run(&words).await?;
         Ok(read.stdout.lines().find(|line| !line.is_empty()).map(str::to_owned))
     }
+}
+
+fn unexpected(what: &str) -> Error {
+    Error::Unexpected { what: what.to_owned() }
 }
 
 fn folder() -> TempDir {
@@ -126,21 +136,23 @@ impl Stand for Stood {
     }
 
     async fn revoke(&self, _namespace: &str) -> Result<()> {
-        for lease in self.leases().await? {
+        let leases = self.leases().await?;
+        if leases.is_empty() {
+            return Err(unexpected("there is no lease to revoke"));
+        }
+        for lease in leases {
             self.ctl.run(&["lease", "revoke", &lease]).await?;
         }
         Ok(())
     }
 
     async fn delete_leader(&self, namespace: &str, election: &str) -> Result<()> {
-        if let Some(key) = self.leader_key(namespace, election).await? {
-            self.ctl.run(&["del", &key]).await?;
-        }
-        Ok(())
+        let key = self.leader_key(namespace, election).await?;
+        self.delete(&key.ok_or_else(|| unexpected("there is no leader whose key could be deleted"))?).await
     }
 
     async fn delete_instance(&self, namespace: &str, service: &str, id: &str) -> Result<()> {
-        self.ctl.run(&["del", &format!("{namespace}/services/{service}/{id}")]).await.map(drop)
+        self.delete(&format!("{namespace}/services/{service}/{id}")).await
     }
 
     async fn residue(&self, namespace: &str) -> Result<Vec<String>> {
