@@ -18,6 +18,8 @@ const LANES: u32 = 4;
 /// at the grant of the lease or any other first request, at the writes of a record, a candidate and an update, and at the withdrawals.
 /// The client cannot know what was done. Every call succeeds all the same; there is exactly one record for a registration and one for
 /// a candidate, with the last content; and V after everything has closed no record and no lease is left (I6).
+///
+/// No history is written: a run is one fault after the other, and what holds is looked at in the store itself, each round.
 pub(super) async fn answers_that_are_lost_make_no_second_record_and_no_orphan(stage: &mut Stage) -> Outcome {
     let rounds = stage.rounds(48, 500) / LANES;
     let seeds: Vec<u64> = (0..LANES).map(|_| stage.dice.random()).collect();

@@ -66,6 +66,8 @@ pub(super) async fn a_watch_that_missed_more_than_the_store_remembers_reads_anew
 /// waits for it then is one item that brings it to the present (and a Stale before it at most), not a history; its view is exact; and a
 /// watch of the same client that did look was not held up. A process that sleeps so takes no more memory than two snapshots do, by the
 /// memory that its first view took, and what reading and allocating spoils; the history would be ten times a snapshot (50 in full).
+/// What is spoilt is taken as 12 MiB, less than the history (16 MiB) and much more than a snapshot (1.6 MiB): a reader that kept a few
+/// snapshots more would pass.
 pub(super) async fn a_reader_that_sleeps_wakes_up_to_one_item(stage: &mut Stage) -> Outcome {
     let writer = dial(&stage.direct("asleep", TTL)).await?;
     let reader = dial(&stage.direct("asleep", TTL)).await?;

@@ -20,7 +20,8 @@ const CONNECTS: u64 = 2;
 
 /// F7. Every connection of one client is reset every 2 s for 10 s (60 s in full). Each fault is far shorter than the lease bridges
 /// (I7), so nothing may be lost: no leadership, no instance, for the client itself and for a watch beside it. At most 2 connections
-/// are made for each reset (I8), and afterwards the client has as many tasks and sockets as before (I6).
+/// are made for each reset (I8), and afterwards the client has as many tasks and sockets as before (I6):
+/// before is after the first reset, not before it, since the first connection anew leaves what stays (the tasks that try again).
 ///
 /// The resets come from the proxy: `ss -K` and a REJECT rule need rights that a test does not have. They reach both sides, as those
 /// do.

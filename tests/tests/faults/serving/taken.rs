@@ -16,8 +16,8 @@ use crate::{scenario::Outcome, stage::Stage};
 const TTL: Duration = Duration::from_secs(10);
 
 /// F21, the registrar's side. Somebody revokes every lease, 5 times (50 in full), at any moment of the renewals. The owner hears of
-/// it (W) and registers again within W + 1 s, on a new lease, with one removal and one return for each instance at most (law L7). The
-/// leader's side is played among the leaders.
+/// it (W, which is not looked at by itself) and registers again within W + 1 s, on a new lease, with one removal and one return for each
+/// instance at most (law L7). The leader's side is played among the leaders, with a bound of its own.
 pub(super) async fn revoked_leases_are_granted_again_at_once(stage: &mut Stage) -> Outcome {
     let client = dial(&stage.direct("revoked", TTL)).await?;
     let reader = dial(&stage.direct("revoked", TTL)).await?;
@@ -41,7 +41,8 @@ pub(super) async fn revoked_leases_are_granted_again_at_once(stage: &mut Stage) 
 }
 
 /// F22, the registrar's side. Somebody deletes one record, 10 times (100 in full), and then all of them, while the lease lives. Each
-/// comes back within R with one removal and one return, and those beside it are not touched.
+/// comes back, and those beside it are not touched. The bound is R for every one, also where the owner hears of the deletion at once and
+/// is far sooner; tokens have no part in it, the leader's side is played among the leaders.
 pub(super) async fn deleted_records_are_written_again(stage: &mut Stage) -> Outcome {
     let client = dial(&stage.direct("deleted", TTL)).await?;
     let reader = dial(&stage.direct("deleted", TTL)).await?;
