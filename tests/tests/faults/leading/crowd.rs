@@ -19,6 +19,9 @@ const WAITING: usize = 200;
 /// Their lease is long, so that renewals do not hide what a failover costs.
 const PATIENT: Duration = Duration::from_secs(900);
 
+/// F31. Candidates that stand before a crowd of 200 lead and are killed one after another. Whoever is next leads within the bound; the crowd, none of
+/// which is ever next, sends fewer messages than one each, renewals left out. That the next one itself needs two requests at any
+/// number of candidates is counted in `tests/costs/hand_over.rs`.
 pub(super) async fn a_failover_wakes_only_the_next_in_line(stage: &mut Stage) -> Outcome {
     let mut field = Field::open(stage, "f31", SHORT).await?;
     let rounds = stage.rounds(3, 20);

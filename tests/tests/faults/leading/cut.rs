@@ -30,7 +30,8 @@ pub(super) async fn cuts_before_the_reply_make_no_second_leader_at_10_s(stage: &
     field.close(stage, played).await
 }
 
-/// With leaders that soon resign every request is cut in turn: grants, campaigns, looks, renewals, revocations.
+/// F25. With leaders that soon resign every request is cut in turn: grants, campaigns, looks, renewals, revocations. No second leader comes of it, and the
+/// last token is the largest (I1, I2). The whole run is one fault of all, so what a fault excuses (I3, I7, I10) is not judged here.
 async fn cut(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 3, &["--lead-for", REIGN]).await?;
     field.elected(0, PATIENCE).await?;
@@ -69,6 +70,8 @@ pub(super) async fn a_renewal_whose_reply_is_cut_costs_no_leadership_at_10_s(sta
     field.close(stage, played).await
 }
 
+/// F25, renewals. The connection is cut after a renewal has reached the store and before its answer: the next one finds the lease alive, and the
+/// leadership goes on (I7).
 async fn renewals(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 2, &[]).await?;
     let leader = field.elected(0, PATIENCE).await?;

@@ -33,6 +33,8 @@ pub(super) async fn a_killed_leader_is_followed_by_one_other_at_10_s(stage: &mut
     field.close(stage, played).await
 }
 
+/// F1. The leader of five candidates is killed at any moment of its renewals. Exactly one other leads within T + 1 s and what a busy machine
+/// adds, and not before two thirds of T, since that much at least is left of a lease that is renewed every third of it (I1, I2).
 async fn killed(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 5, &[]).await?;
     let mut leader = field.elected(0, PATIENCE).await?;
@@ -64,6 +66,8 @@ pub(super) async fn a_stopped_leader_wakes_up_as_none_at_10_s(stage: &mut Stage)
     field.close(stage, played).await
 }
 
+/// F2. The leader is stopped for 3 V and continued. Its first look after that says that it does not lead, it knows its loss 250 ms after it
+/// goes on, and what it writes with its old token then is refused (I1, I2, I9).
 async fn stopped(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 3, &["--write-on-loss"]).await?;
     let mut leader = field.elected(0, PATIENCE).await?;
@@ -93,6 +97,8 @@ pub(super) async fn a_leader_stopped_before_its_write_is_refused(stage: &mut Sta
     field.close(stage, played).await
 }
 
+/// F3. The leader stops itself (SIGSTOP) exactly between `is_held()` and its write, for longer than V, and goes on to the write: no clock can help
+/// there, and the fenced store refuses it. Each round must see such a refusal (I2).
 async fn stopped_before_write(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     for _ in 0..rounds {
         let number = stage.dice.random_range(20..=80).to_string();

@@ -53,10 +53,16 @@ macro_rules! silent {
 }
 
 silent! {
+    /// F4. Every byte of the leader's link vanishes, both ways, while its connections stand (from the proxy, not the packet filter). It knows by D, whatever TCP
+    /// says, and only then another leads (I1); healed, it is a candidate again within B + 2 s.
     a_silenced_leader_steps_down_before_the_next_leads_at_2_s: "f04-2s", "F4", Link::Both, SHORT, 3, 20;
+    /// F4, with a lease of 10 s.
     a_silenced_leader_steps_down_before_the_next_leads_at_10_s: "f04-10s", "F4", Link::Both, LONG, 1, 10;
+    /// F9. Renewals arrive, their answers do not. As F4, and a successor comes once the lease, which the store has renewed, is given back or has run out.
     a_leader_that_hears_nothing_steps_down_before_the_next_leads_at_2_s: "f09-2s", "F9", Link::One(Way::ToClient), SHORT, 2, 20;
+    /// F9, with a lease of 10 s.
     a_leader_that_hears_nothing_steps_down_before_the_next_leads_at_10_s: "f09-10s", "F9", Link::One(Way::ToClient), LONG, 1, 10;
+    /// F10. Nothing arrives from the leader, answers would. As F4.
     a_leader_that_nobody_hears_steps_down_before_the_next_leads: "f10", "F10", Link::One(Way::ToServer), SHORT, 2, 20;
 }
 
@@ -90,6 +96,8 @@ async fn succeeded(field: &mut Field, leader: &Line, at: u64, link: Link) -> Res
     Ok(next)
 }
 
+/// F5. A leader whose link fell silent is healed after 3 V: within B + 2 s it is a candidate again, its instances are listed and every view
+/// shows them (I3), and never does it say that it leads by its old claim.
 pub(super) async fn a_leader_that_was_silenced_comes_back_as_a_candidate(stage: &mut Stage) -> Outcome {
     let mut field = Field::open(stage, "f05", SHORT).await?;
     let rounds = stage.rounds(1, 10);
@@ -129,7 +137,7 @@ pub(super) async fn a_lease_that_outlives_its_deadline_is_not_led_on(stage: &mut
     field.close(stage, played).await
 }
 
-/// A server that comes back gives every lease its full time again: also that of a leader whose deadline has passed.
+/// F5, a lease that outlives D. A server that comes back gives every lease its full time again: also that of a leader whose deadline has passed.
 async fn outlived(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     let linger = (field.ttl * 3).as_millis().to_string();
     field.join(stage, 2, &["--linger", &linger]).await?;
@@ -156,6 +164,8 @@ async fn outlived(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome 
     Ok(())
 }
 
+/// F6, the link: the proxy takes nothing more from either side while all connections stand. The leader steps down as in F4, and its watch says
+/// Stale within H (I4). A stalled proxy stands for one that is stopped: the kernel goes on acknowledging in both.
 pub(super) async fn a_half_open_link_shows_as_stale_and_its_leader_steps_down(stage: &mut Stage) -> Outcome {
     let mut field = Field::open(stage, "f06-link", SHORT).await?;
     let played = half_open(stage, &mut field).await;
@@ -175,6 +185,8 @@ async fn half_open(stage: &mut Stage, field: &mut Field) -> Outcome {
     whole_again(field, &pids, &ids).await
 }
 
+/// F6, the server: it is stopped (SIGSTOP) while all connections stand. Nobody leads past D, every watch says Stale within H (I4), and after it
+/// goes on there is one leader with a larger token.
 pub(super) async fn a_paused_server_shows_as_stale_and_nobody_leads(stage: &mut Stage) -> Outcome {
     let mut field = Field::open(stage, "f06-server", SHORT).await?;
     let played = paused(stage, &mut field).await;

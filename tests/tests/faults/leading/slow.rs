@@ -24,6 +24,8 @@ pub(super) async fn a_delay_of_a_fifth_is_led_through_and_of_a_half_is_a_clean_l
     field.close(stage, played).await
 }
 
+/// F8. Each way in turn is delayed by up to a fifth of T, which is led through (I7), then by about half of it, which is a clean loss: the leader knows
+/// by D, and only then another leads (I1).
 async fn delayed(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 2, &[]).await?;
     let mut leader = field.elected(0, PATIENCE).await?;

@@ -24,6 +24,8 @@ pub(super) async fn a_leader_whose_lease_is_revoked_knows_at_once_at_10_s(stage:
     field.close(stage, played).await
 }
 
+/// F21, the leader's side. An operator revokes every lease. The leader knows within W, the next token is larger (I2), and everybody stands again. The
+/// next one leads after a backoff at most: its own lease was revoked as well, so the row's W + 1 s, which is for registrations, is not asked.
 async fn revoked(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 3, &[]).await?;
     field.elected(0, PATIENCE).await?;
@@ -57,7 +59,8 @@ pub(super) async fn a_leader_whose_key_is_deleted_knows_at_once_at_10_s(stage: &
     field.close(stage, played).await
 }
 
-/// The lease lives on and is renewed: nothing but the watch on its own key can tell the leader.
+/// F22, the leader's side. Its key is deleted and its lease lives on and is renewed: nothing but the watch on its own key can tell the leader. It knows within W,
+/// the next token is larger, and everybody stands again (I1, I2).
 async fn deleted(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 3, &[]).await?;
     field.elected(0, PATIENCE).await?;
