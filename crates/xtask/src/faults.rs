@@ -37,7 +37,7 @@ impl Asked {
             match word.as_str() {
                 "--all" => asked.all = true,
                 "--backend" => asked.backend = value()?,
-                "--only" => asked.only = Some(value()?),
+                "--only" => asked.only = Some(scenarios(value()?)?),
                 "--weakened" => asked.weakened = Some(value()?),
                 "--seed" => {
                     let seed = value()?;
@@ -75,9 +75,26 @@ impl Asked {
     }
 }
 
+/// Takes `F7,F9`; whether there is an F7 is for the scenarios to say.
+fn scenarios(text: String) -> Result<String> {
+    let number = |word: &str| word.trim().trim_start_matches(['F', 'f']).parse::<u8>().is_ok();
+    if text.split(',').all(number) { Ok(text) } else { Err(format!("--only is like F7,F9, not {text}")) }
+}
+
+/// Refuses a backend that no scenario can be played on.
+fn staged(workspace: &Workspace, backend: &str) -> Result<()> {
+    let stand = |name: &String| workspace.root.join(format!("tests/tests/faults/{name}.rs")).is_file();
+    let staged: Vec<String> = workspace.backends().into_iter().filter(stand).collect();
+    if staged.iter().any(|name| name == backend) {
+        return Ok(());
+    }
+    Err(format!("no stand for {backend}; there are: {}", staged.join(", ")))
+}
+
 /// Finds or installs the servers, then plays what the words ask for.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let asked = Asked::parse(words)?;
+    staged(workspace, &asked.backend)?;
     let weakening = asked.weakened.as_deref().map(Weakening::named).transpose()?;
     servers::run()?;
     match weakening {
@@ -144,8 +161,31 @@ mod tests {
 
     #[test]
     fn wrong_words_are_answered_with_the_usage() {
-        for line in ["", "--backend", "--backend etcd --loud", "--backend etcd --seed x"] {
+        for line in
+            ["", "--backend", "--backend etcd --loud", "--backend etcd --seed x", "--backend etcd --only Fx"]
+        {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn scenarios_are_numbers_with_or_without_their_letter() {
+        for text in ["F7", "f7,F9", "7, 9"] {
+            assert_eq!(scenarios(text.to_owned()), Ok(text.to_owned()));
+        }
+        for text in ["", "F", "F7,", "F7 F9", "F300", "receipt"] {
+            assert!(scenarios(text.to_owned()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_backend_without_a_stand_is_refused_with_those_that_have_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let workspace = Workspace::load(&root).unwrap();
+        assert_eq!(staged(&workspace, "etcd"), Ok(()));
+        for name in ["memory", "plan", "ectd", "../etcd"] {
+            let wrong = staged(&workspace, name).unwrap_err();
+            assert!(wrong.contains("etcd"), "{wrong}");
         }
     }
 
