@@ -59,7 +59,7 @@ fn task(arguments: &[String]) -> Result<()> {
     let Some((task, rest)) = arguments.split_first() else {
         return Err(format!("which task?\n{USAGE}"));
     };
-    if matches!(task.as_str(), "help" | "--help" | "-h") {
+    if wants_help(task, rest) {
         println!("{USAGE}");
         return Ok(());
     }
@@ -80,6 +80,13 @@ fn task(arguments: &[String]) -> Result<()> {
     }
 }
 
+/// Whether the words ask what the tasks take; `test` passes them on, since cargo and the suites have their own help.
+fn wants_help(task: &str, rest: &[String]) -> bool {
+    let help = |word: &str| matches!(word, "--help" | "-h");
+    let known = USAGE.lines().any(|line| line.starts_with(&format!("cargo xtask {task} ")));
+    task == "help" || help(task) || (known && task != "test" && rest.iter().any(|word| help(word)))
+}
+
 /// Turns the faults that a check found into its answer.
 fn clean(check: &str, faults: &[String]) -> Result<()> {
     if faults.is_empty() {
@@ -87,4 +94,26 @@ fn clean(check: &str, faults: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(format!("{check}: {} at fault\n  {}", faults.len(), faults.join("\n  ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_tells_its_usage_but_the_one_that_passes_its_words_on() {
+        let asks = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            wants_help(&words[0], &words[1..])
+        };
+        for line in
+            ["help", "--help", "-h", "ci --help", "faults --backend etcd -h", "backend -h", "sources --help"]
+        {
+            assert!(asks(line), "{line}");
+        }
+        for line in ["test --help", "test --containers --help", "ci", "faults --backend etcd", "fault --help"]
+        {
+            assert!(!asks(line), "{line}");
+        }
+    }
 }

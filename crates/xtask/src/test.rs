@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    Result, protoc,
+    Result, containers, protoc,
     run::{Tally, lines},
     servers,
     workspace::{Workspace, cargo},
@@ -14,6 +14,7 @@ const ALLOW_MISSING: &str = "RECEPTION_TEST_ALLOW_MISSING";
 
 /// Finds or installs the servers, then runs all tests; `extra` goes to `cargo test`.
 pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<()> {
+    known(extra)?;
     if let Err(missing) = servers::run() {
         // Then every suite that lacks its server says so, and passes only when it is named there.
         if std::env::var_os(ALLOW_MISSING).is_none() {
@@ -25,6 +26,14 @@ pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<()> {
     let done = cargo_test(&workspace.root, extra, &mut tally);
     println!("{tally}");
     done
+}
+
+/// Refuses a misspelt or misplaced flag before servers and builds; what follows `--` is for the suites.
+fn known(extra: &[String]) -> Result<()> {
+    let mut ours = extra.iter().take_while(|word| *word != "--");
+    let Some(word) = ours.find(|word| word.starts_with("--container")) else { return Ok(()) };
+    let flag = containers::FLAG;
+    Err(format!("test does not know {word} there; the laws in containers: cargo xtask test {flag} [WORD..]"))
 }
 
 fn cargo_test(root: &Path, extra: &[String], tally: &mut Tally) -> Result<()> {
@@ -56,6 +65,16 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_flag_for_containers_that_is_misspelt_or_misplaced_is_refused_with_a_hint() {
+        for line in ["--container", "--containers=l1", "-p reception-etcd --containers"] {
+            assert!(known(&words(line)).unwrap_err().contains("test --containers"), "{line}");
+        }
+        for line in ["", "-p reception-etcd", "-- --container"] {
+            assert_eq!(known(&words(line)), Ok(()), "{line}");
+        }
     }
 
     #[test]
