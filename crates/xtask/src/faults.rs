@@ -1,10 +1,19 @@
 //! Plays the fault scenarios on the tree, or on a weakened copy of it that they must catch.
+//!
+//! A keeper does it, so that builds and scenarios end with the task, however that one ends; and with them the servers,
+//! which end with the process that started them.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use crate::{
-    Result, clone, protoc,
-    run::{bounded, lines, minutes, spelled},
+    Result, clone,
+    leash::{self, Leash, say},
+    protoc,
+    run::{minutes, spelled},
     servers,
     weaken::Weakening,
     workspace::{Workspace, cargo},
@@ -13,6 +22,9 @@ use crate::{
 pub(crate) const USAGE: &str = "\
 cargo xtask faults --backend B [--seed N] [--all] [--only F7,F9] [--weakened NAME]
                              the fault scenarios; with --weakened on a copy that they must catch";
+
+/// The task that the keeper is, which nobody calls by hand.
+pub(crate) const KEEPER: &str = "keep-faults";
 
 const BUILD: Duration = minutes(20);
 const SHORT: Duration = minutes(20);
@@ -70,6 +82,10 @@ impl Asked {
         Ok(command)
     }
 
+    fn weakening(&self) -> Result<Option<&'static Weakening>> {
+        self.weakened.as_deref().map(Weakening::named).transpose()
+    }
+
     fn limit(&self) -> Duration {
         if self.all { FULL } else { SHORT }
     }
@@ -95,20 +111,29 @@ fn staged(workspace: &Workspace, backend: &str) -> Result<()> {
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let asked = Asked::parse(words)?;
     staged(workspace, &asked.backend)?;
-    let weakening = asked.weakened.as_deref().map(Weakening::named).transpose()?;
+    asked.weakening()?;
     servers::run()?;
-    match weakening {
-        Some(weakening) => caught(workspace, &asked, weakening),
+    let done = leash::kept(workspace, KEEPER, words)?;
+    if done { Ok(()) } else { Err("the fault scenarios did not show what they must".to_owned()) }
+}
+
+/// What the keeper does.
+pub(crate) fn keep(workspace: &Workspace, words: &[String]) -> Result<()> {
+    let asked = Asked::parse(words)?;
+    // No command here is a quiet one.
+    let leash = Leash::held(PathBuf::new());
+    match asked.weakening()? {
+        Some(weakening) => caught(&leash, workspace, &asked, weakening),
         None => {
             let mut command = asked.command(&workspace.root, asked.only.as_deref())?;
-            lines(&mut command, Some(asked.limit()), |line| println!("{line}"))
+            leash.lines(&mut command, asked.limit(), say)
         }
     }
 }
 
 /// Weakens a copy, and succeeds when the scenarios fail on it as they must.
-fn caught(workspace: &Workspace, asked: &Asked, weakening: &Weakening) -> Result<()> {
-    println!("weakened: {}: {}", weakening.name, weakening.what);
+fn caught(leash: &Leash, workspace: &Workspace, asked: &Asked, weakening: &Weakening) -> Result<()> {
+    say(&format!("weakened: {}: {}", weakening.name, weakening.what));
     let copy = clone::fresh(workspace, "weakened-tree")?;
     weakening.apply(&copy)?;
     let only = asked.only.as_deref().unwrap_or(weakening.scenarios);
@@ -117,14 +142,17 @@ fn caught(workspace: &Workspace, asked: &Asked, weakening: &Weakening) -> Result
         command.env("CARGO_TARGET_DIR", workspace.target.join("xtask/weakened"));
         Ok(command)
     };
-    bounded(command()?.arg("--no-run"), BUILD)?;
+    leash.lines(command()?.arg("--no-run"), BUILD, say)?;
     let (mut played, wanted) = (command()?, format!("violation of {} ", weakening.invariant));
-    println!("$ {}", spelled(&played));
+    say(&format!("$ {}", spelled(&played)));
     let mut found = 0;
-    let outcome = lines(&mut played, Some(asked.limit()), |line| {
-        println!("{line}");
+    let outcome = leash.lines(&mut played, asked.limit(), |line| {
+        say(line);
         found += usize::from(line.contains(&wanted));
     });
+    if let Some(why) = leash.ended() {
+        return Err(format!("{}: {why}", weakening.name));
+    }
     verdict(weakening, outcome.is_err(), found)
 }
 

@@ -11,6 +11,7 @@ mod containers;
 mod deps;
 mod faults;
 mod layout;
+mod leash;
 mod licences;
 mod lint;
 mod protoc;
@@ -70,6 +71,7 @@ fn task(arguments: &[String]) -> Result<()> {
         (containers::KEEPER, words) => containers::keep(&workspace, words),
         ("test", extra) => test::run(&workspace, extra),
         ("faults", words) => faults::run(&workspace, words),
+        (faults::KEEPER, words) => faults::keep(&workspace, words),
         ("servers", []) => servers::run(),
         ("backend", [name]) => backend::run(&workspace, name),
         ("backend", _) => Err("backend takes one NAME, as in `cargo xtask backend nats`".to_owned()),

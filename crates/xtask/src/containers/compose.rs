@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    daemon::Daemon,
+use super::{daemon::Daemon, proof::Service};
+use crate::{
+    Result,
     leash::{Leash, say},
-    proof::Service,
+    run::minutes,
 };
-use crate::{Result, run::minutes};
 
 pub(crate) const FILE: &str = "docker-compose.yml";
 

@@ -14,12 +14,13 @@ use std::{
     time::Duration,
 };
 
-use super::{
+use super::{room::Room, tools};
+use crate::{
+    Result, apt,
     leash::{Leash, say},
-    room::Room,
-    tools,
+    run::end_inner,
+    workspace::read,
 };
-use crate::{Result, apt, run::end_inner, workspace::read};
 
 const BRIEF: Duration = Duration::from_secs(20);
 const START: Duration = Duration::from_secs(60);

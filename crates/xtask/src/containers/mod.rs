@@ -6,27 +6,22 @@
 
 mod compose;
 mod daemon;
-mod leash;
 mod mirror;
 mod proof;
 mod room;
 mod standin;
 mod tools;
 
-use std::{
-    env,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use crate::{
     Result,
-    run::{minutes, now, own_group},
+    leash::{self, Leash, say},
+    run::{minutes, now},
     workspace::{Workspace, read},
 };
 use compose::{Project, Up};
 use daemon::Daemon;
-use leash::{Leash, say};
 use room::Room;
 
 /// The flag of `test` that leads here.
@@ -39,15 +34,11 @@ const WHOLE: Duration = minutes(6);
 
 /// Plays the laws in containers; `extra` are words for the suites.
 pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<()> {
-    let program = env::current_exe().map_err(|e| e.to_string())?;
-    let mut keeper = Command::new(program);
-    keeper.arg(KEEPER).args(extra).current_dir(&workspace.root).stdin(Stdio::piped());
-    let mut keeper = own_group(&mut keeper).spawn().map_err(|e| format!("the keeper did not start: {e}"))?;
-    // Taken out, since a wait would close it.
-    let leash = keeper.stdin.take();
-    let status = keeper.wait().map_err(|e| e.to_string())?;
-    drop(leash);
-    if status.success() { Ok(()) } else { Err("the laws were not proved in containers".to_owned()) }
+    if leash::kept(workspace, KEEPER, extra)? {
+        Ok(())
+    } else {
+        Err("the laws were not proved in containers".to_owned())
+    }
 }
 
 /// What the keeper does.

@@ -4,13 +4,11 @@ use std::{collections::BTreeSet, path::PathBuf, process::Command, time::Duration
 
 use serde_json::Value;
 
-use super::{
-    compose::Up,
-    daemon::Daemon,
-    leash::{Leash, say},
-};
+use super::{compose::Up, daemon::Daemon};
 use crate::{
-    Result, protoc,
+    Result,
+    leash::{Leash, say},
+    protoc,
     run::{minutes, spelled},
     workspace::{Workspace, cargo},
 };

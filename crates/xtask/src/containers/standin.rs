@@ -11,13 +11,16 @@ use std::{
 use super::{
     compose,
     daemon::{Daemon, tied},
-    leash::{Leash, say},
     mirror::{self, Mirror},
     proof::Service,
     room::Room,
     tools,
 };
-use crate::{Result, apt, run::minutes};
+use crate::{
+    Result, apt,
+    leash::{Leash, say},
+    run::minutes,
+};
 
 const BRIEF: Duration = Duration::from_secs(30);
 const PULL: Duration = minutes(2);

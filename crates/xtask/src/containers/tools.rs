@@ -2,9 +2,9 @@
 
 use std::{process::Command, time::Duration};
 
-use super::leash::{Leash, say};
 use crate::{
     Result, apt,
+    leash::{Leash, say},
     run::{minutes, spelled},
 };
 

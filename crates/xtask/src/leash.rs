@@ -1,11 +1,15 @@
-//! Commands of the keeper: bounded in time, and ended when the task that asked for them has ended.
+//! A keeper, and its commands: bounded in time, and ended when the task that asked for them has ended.
+//!
+//! A task that has a keeper only starts it and waits. The keeper works in a process group of its own and holds one end
+//! of a pipe from the task: however the task ends, by Ctrl-C or a kill, the pipe ends with it.
 
 use std::{
     cell::OnceCell,
+    env,
     fs::{self, File},
     io::{self, Read, Write},
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,11 +20,25 @@ use std::{
 
 use crate::{
     Result,
-    run::{now, watched},
+    run::{now, own_group, watched},
+    workspace::Workspace,
 };
 
 /// How many lines of a failed command are shown.
 const TAIL: usize = 15;
+
+/// Runs the task that is called `keeper` as one, and says whether it succeeded.
+pub(crate) fn kept(workspace: &Workspace, keeper: &str, words: &[String]) -> Result<bool> {
+    let program = env::current_exe().map_err(|e| e.to_string())?;
+    let mut command = Command::new(program);
+    command.arg(keeper).args(words).current_dir(&workspace.root).stdin(Stdio::piped());
+    let mut keeper = own_group(&mut command).spawn().map_err(|e| format!("the keeper did not start: {e}"))?;
+    // Taken out, since a wait would close it.
+    let leash = keeper.stdin.take();
+    let status = keeper.wait().map_err(|e| e.to_string())?;
+    drop(leash);
+    Ok(status.success())
+}
 
 /// Runs commands as long as nobody lets go.
 pub(crate) struct Leash {
