@@ -10,7 +10,7 @@ use std::{
 };
 
 use etcd_client::{ConnectOptions, DeleteOptions};
-use reception::{Clock, DialUrl, Moment};
+use reception::{Clock, DialUrl, Moment, Secret};
 use reception_lab::Etcd;
 
 use crate::{Result, args::Args, report::Turn, room::Room, way::Way};
@@ -24,7 +24,7 @@ pub(crate) struct Stage {
     _server: Option<Etcd>,
     address: SocketAddr,
     local: bool,
-    user: Option<(String, String)>,
+    user: Option<(String, Secret)>,
     namespace: String,
     rooms: AtomicU64,
     leases: Mutex<Vec<i64>>,
@@ -55,7 +55,7 @@ impl Stage {
                 let found = host.to_socket_addrs()?.next();
                 stage.address = found.ok_or_else(|| format!("{host} has no address"))?;
                 stage.user = url.user().map(|(name, password)| {
-                    (name.to_owned(), password.map_or_else(String::new, |secret| secret.expose().to_owned()))
+                    (name.to_owned(), password.cloned().unwrap_or_else(|| Secret::new("")))
                 });
                 let given = url.namespace()?;
                 stage.namespace = if given.is_empty() { own } else { format!("{given}/{own}") };
@@ -87,14 +87,17 @@ impl Stage {
 
     /// `user:password@`, or nothing.
     pub(crate) fn credentials(&self) -> String {
-        self.user.as_ref().map(|(name, password)| format!("{name}:{password}@")).unwrap_or_default()
+        self.user
+            .as_ref()
+            .map(|(name, password)| format!("{name}:{}@", password.expose()))
+            .unwrap_or_default()
     }
 
     /// A connection of its own; boxed, since it is large.
     pub(crate) async fn connect(&self, address: SocketAddr) -> Result<Box<etcd_client::Client>> {
         let mut options = ConnectOptions::new().with_connect_timeout(Duration::from_secs(5));
         if let Some((name, password)) = &self.user {
-            options = options.with_user(name, password);
+            options = options.with_user(name, password.expose());
         }
         Ok(Box::new(etcd_client::Client::connect([address.to_string()], Some(options)).await?))
     }
