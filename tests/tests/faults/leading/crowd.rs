@@ -16,11 +16,14 @@ const SHORT: Duration = Duration::from_secs(2);
 /// So many wait.
 const WAITING: usize = 200;
 
+/// What the crowd may send at a failover, a plain call counted as a stream and a message: a tenth of a message from each. None was seen.
+const FEW: u64 = WAITING as u64 / 10;
+
 /// Their lease is long, so that renewals do not hide what a failover costs.
 const PATIENT: Duration = Duration::from_secs(900);
 
 /// F31. Candidates that stand before a crowd of 200 lead and are killed one after another. Whoever is next leads within the bound; the crowd, none of
-/// which is ever next, sends fewer messages than one each, renewals left out. That the next one itself needs two requests at any
+/// which is ever next, sends next to nothing: its leases are long, so that no renewal is among what is counted. That the next one itself needs two requests at any
 /// number of candidates is counted in `tests/costs/hand_over.rs`.
 pub(super) async fn a_failover_wakes_only_the_next_in_line(stage: &mut Stage) -> Outcome {
     let mut field = Field::open(stage, "f31", SHORT).await?;
@@ -53,8 +56,7 @@ async fn failovers(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome
         field.heal(LOAD)?;
         sleep(LOAD).await;
         let cost = asked(&proxy) - before;
-        // One look of each would be their number.
-        must(cost < WAITING as u64, || format!("{WAITING} that wait sent {cost} messages at a failover"))?;
+        must(cost <= FEW, || format!("{WAITING} that wait sent {cost} messages at a failover"))?;
         must(waiting.try_join_next().is_none(), || "one of those behind came first".to_owned())?;
     }
     waiting.shutdown().await;
