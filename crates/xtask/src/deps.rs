@@ -69,7 +69,21 @@ const RULES: &[Rule] = &[
         ours: &["core", "lab", "sdk"],
         foreign: &["etcd-client", "futures-util", "rustix", "serde_json", "stats_alloc", "tokio"],
     },
-    Rule { folder: "crates/cli", ours: &["core", "observe", "sdk"], foreign: &["tokio"] },
+    Rule {
+        folder: "crates/cli",
+        ours: &["core", "observe", "sdk"],
+        foreign: &[
+            "clap",
+            "clap_complete",
+            "futures-util",
+            "rustix",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tracing",
+            "tracing-subscriber",
+        ],
+    },
     Rule {
         folder: "examples",
         ours: &["core", "kit", "observe", "sdk"],

@@ -1,0 +1,103 @@
+//! A thread that writes, so that a reader who has stopped reading holds up neither a renewal nor a deadline.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind, Write},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    path::Path,
+    sync::Arc,
+    thread,
+};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// How many lines may wait for a slow reader before those who print wait too.
+const WAITING: usize = 64;
+
+/// Why nothing can be printed any more.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// The reader went away: an orderly stop, with nobody to tell.
+    Pipe,
+    /// Such as a full disk.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == ErrorKind::BrokenPipe { Self::Pipe } else { Self::Failed(error) }
+    }
+}
+
+struct Line {
+    text: String,
+    written: oneshot::Sender<io::Result<()>>,
+}
+
+/// Writes lines one by one, each with one call.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    queue: mpsc::Sender<Line>,
+    gone: Arc<Notify>,
+}
+
+impl Lines {
+    pub(crate) fn stdout() -> io::Result<Self> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let watched = file.try_clone()?;
+        let lines = Self::start(file)?;
+        let gone = Arc::clone(&lines.gone);
+        thread::Builder::new().name("reception-reader".to_owned()).spawn(move || {
+            if reader_went_away(&watched) {
+                gone.notify_one();
+            }
+        })?;
+        Ok(lines)
+    }
+
+    /// Appends to the file, which only its owner can read when it is new: attributes may be private.
+    pub(crate) fn file(path: &Path) -> io::Result<Self> {
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file =
+            opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        Self::start(file)
+    }
+
+    fn start(mut file: File) -> io::Result<Self> {
+        let (queue, mut lines) = mpsc::channel::<Line>(WAITING);
+        thread::Builder::new().name("reception-writer".to_owned()).spawn(move || {
+            while let Some(Line { text, written }) = lines.blocking_recv() {
+                // Nobody waits for a line whose command has gone on; what failed shows at the next one.
+                let _ = written.send(file.write_all(text.as_bytes()));
+            }
+        })?;
+        Ok(Self { queue, gone: Arc::new(Notify::new()) })
+    }
+
+    pub(crate) async fn write(&self, text: String) -> Result<(), Broken> {
+        let (written, answer) = oneshot::channel();
+        self.queue.send(Line { text, written }).await.map_err(|_| Broken::Pipe)?;
+        answer.await.map_err(|_| Broken::Pipe)?.map_err(Broken::from)
+    }
+
+    pub(crate) async fn broken(&self) -> Broken {
+        self.gone.notified().await;
+        self.gone.notify_one();
+        Broken::Pipe
+    }
+}
+
+/// Waits until the other end of a pipe, socket or terminal is closed; false where that cannot happen or be seen.
+fn reader_went_away(file: &File) -> bool {
+    loop {
+        let mut polled = [PollFd::new(file, PollFlags::empty())];
+        match poll(&mut polled, None) {
+            Ok(_) => {
+                return polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
