@@ -23,7 +23,8 @@
 //! ```
 //!
 //! Each backend is a feature: `memory` (default), `local`, `static` and `etcd`. `observe` adds a wrapper that traces and counts, and counters of what happens
-//! inside a client; `serde` adds `Deserialize` to names, tokens and dial URLs.
+//! inside a client; `health` a gate that registers an instance only while a check of it is good; `serde` adds `Deserialize` to names, tokens and
+//! dial URLs.
 //!
 //! Everything needs a tokio runtime with time and I/O enabled, as `#[tokio::main]` makes one.
 //! Dropping a guard posts a wish that a task of the client carries out: close what you hold before `main` returns. `let _ = guard` drops at
@@ -32,6 +33,8 @@
 mod rows;
 
 pub mod announce;
+#[cfg(feature = "health")]
+pub mod health;
 
 /// The program of the README compiles.
 #[cfg(doctest)]

@@ -104,7 +104,8 @@ const BACKEND_OWN: &[(&str, &[&str])] = &[("etcd", &["etcd-client"]), ("local", 
 const BACKEND_ARROWS: &[(&str, &str)] = &[("exhibitor", "zookeeper")];
 
 const SDK: &str = "crates/sdk";
-const SDK_FOREIGN: &[&str] = &["if-addrs", "tokio"];
+const SDK_FOREIGN: &[&str] =
+    &["futures-util", "hyper", "hyper-util", "if-addrs", "rustix", "tokio", "tracing"];
 /// Where the facade may be used, also in tests.
 const ABOVE_SDK: &[&str] = &["crates/cli", "crates/bench", "examples", "tests"];
 

@@ -1,0 +1,257 @@
+//! The instance of one gate: brought to what is wished, one call at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use reception_core::{
+    Client, Error, ErrorKind, ListOptions, OnConflict, RegisterOptions, Registration, RegistrationState,
+    Result, Retry, Service,
+};
+use reception_kit::Backoff;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use super::{GateChange, HEALTH, board::Chalk, options::GateOptions};
+
+/// How long another owner is waited out at least: one that was told to stop a moment ago is still at it.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// The same when the other owner may be ourselves, withdrawing.
+const OWN_WAIT: Duration = Duration::from_secs(10);
+/// The most between two tries for an id that another owner holds.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(500);
+
+/// What the instance should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Away,
+    Here,
+    /// Away, and the gate is over then.
+    Over,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// As it was wished, confirmed or not.
+    Asked(Result<()>),
+    /// By itself.
+    Lost(Error),
+}
+
+/// A call to the store whose outcome is not known.
+#[derive(Debug)]
+struct Unknown {
+    error: Error,
+    /// The store was asked when the gate was over already: asking it once more takes as long again.
+    at_the_end: bool,
+}
+
+/// The instance of one gate.
+#[derive(Debug)]
+pub(super) struct Place {
+    client: Arc<dyn Client>,
+    service: Service,
+    options: GateOptions,
+    wished: watch::Receiver<Wish>,
+    backoff: Backoff,
+    /// No registration has succeeded yet.
+    first: bool,
+    /// `Registered` was told, and nothing that takes it back.
+    told: bool,
+    unknown: Option<Unknown>,
+}
+
+impl Place {
+    pub(super) fn new(
+        client: Arc<dyn Client>,
+        service: Service,
+        options: GateOptions,
+        wished: watch::Receiver<Wish>,
+    ) -> Self {
+        let backoff = Backoff::new();
+        Self { client, service, options, wished, backoff, first: true, told: false, unknown: None }
+    }
+
+    /// Does what is wished until it is over.
+    pub(super) async fn keep(&mut self, chalk: &Chalk) -> End {
+        loop {
+            let done = match self.wish() {
+                Wish::Over => return End::Asked(self.finish().await),
+                Wish::Away => {
+                    self.stay_away(chalk).await;
+                    Ok(())
+                }
+                Wish::Here => self.be_here(chalk).await,
+            };
+            match done {
+                Ok(()) => {}
+                Err(error) if self.wish() == Wish::Over => return End::Asked(Err(error)),
+                Err(error) => return End::Lost(error),
+            }
+        }
+    }
+
+    fn wish(&mut self) -> Wish {
+        *self.wished.borrow_and_update()
+    }
+
+    /// Waits for another wish. The sender outlives this.
+    async fn other_wish(&mut self, than: Wish) {
+        let _ = self.wished.wait_for(|wish| *wish != than).await;
+    }
+
+    async fn be_here(&mut self, chalk: &Chalk) -> Result<()> {
+        match self.enter(chalk).await? {
+            Some(registration) => {
+                self.stay(&registration, chalk).await?;
+                self.leave(registration, chalk).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Registers, as often as it takes; None when that is no longer wished.
+    async fn enter(&mut self, chalk: &Chalk) -> Result<Option<Registration>> {
+        let mut contested = None;
+        loop {
+            let error = match self.client.register_with(self.service.clone(), self.claim()).await {
+                Ok(registration) => {
+                    self.backoff.reset();
+                    self.unknown = None;
+                    (self.first, self.told) = (false, true);
+                    chalk.add(GateChange::Registered(registration.service()));
+                    return Ok(Some(registration));
+                }
+                Err(error) => error,
+            };
+            let mut pause = self.backoff.next(&error);
+            if error.kind() == ErrorKind::Conflict {
+                let since = *contested.get_or_insert_with(Instant::now);
+                if since.elapsed() >= self.patience() {
+                    return Err(error);
+                }
+                pause = pause.min(CONFLICT_PAUSE);
+            } else if error.retry() == Retry::Never || (self.first && self.options.first_is_fatal) {
+                return Err(error);
+            } else {
+                self.not_known(error, chalk);
+            }
+            tokio::select! {
+                biased;
+                () = self.other_wish(Wish::Here) => return Ok(None),
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// The gate waits for a dying owner itself: between two answers nothing of ours is in the store, so that it can end at any time.
+    fn claim(&self) -> RegisterOptions {
+        match self.options.register.on_conflict {
+            OnConflict::Replace if self.first => self.options.register,
+            _ => self.options.register.on_conflict(OnConflict::Fail),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let bound = self.client.capabilities().crash_bound;
+        match self.options.register.on_conflict {
+            _ if self.unknown.is_some() => bound.max(OWN_WAIT),
+            OnConflict::Wait => bound.max(LEAST_WAIT),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Is registered, until that is no longer wished.
+    async fn stay(&mut self, registration: &Registration, chalk: &Chalk) -> Result<()> {
+        let mut states = registration.changes();
+        let mut doubtful = false;
+        loop {
+            let state = tokio::select! {
+                biased;
+                () = self.other_wish(Wish::Here) => return Ok(()),
+                state = states.next() => state,
+            };
+            match state {
+                Some(RegistrationState::Doubtful(error)) if !doubtful => {
+                    doubtful = true;
+                    chalk.add(GateChange::Doubtful(error));
+                }
+                Some(RegistrationState::Active) if doubtful => {
+                    doubtful = false;
+                    chalk.add(GateChange::Recovered);
+                }
+                Some(RegistrationState::Ended(error)) => return Err(error),
+                Some(_) => {}
+                None => {
+                    return Err(Error::new(ErrorKind::Closed, HEALTH, "gate", "the registration is over"));
+                }
+            }
+        }
+    }
+
+    async fn leave(&mut self, registration: Registration, chalk: &Chalk) -> Result<()> {
+        let by_check = self.wish() != Wish::Over;
+        match registration.close().await {
+            Ok(()) => {
+                if by_check {
+                    self.withdrawn(chalk);
+                }
+                Ok(())
+            }
+            Err(error) if error.retry() == Retry::Never => Err(error),
+            Err(error) => {
+                self.not_known(error, chalk);
+                Ok(())
+            }
+        }
+    }
+
+    fn withdrawn(&mut self, chalk: &Chalk) {
+        self.unknown = None;
+        if std::mem::take(&mut self.told) {
+            chalk.add(GateChange::Withdrawn);
+        }
+    }
+
+    fn not_known(&mut self, error: Error, chalk: &Chalk) {
+        let at_the_end = self.wish() == Wish::Over;
+        if self.unknown.is_none() {
+            chalk.add(GateChange::Unconfirmed(error.clone()));
+        }
+        self.unknown = Some(Unknown { error, at_the_end });
+    }
+
+    /// Waits for another wish, and finds out meanwhile what became of a call without an answer.
+    async fn stay_away(&mut self, chalk: &Chalk) {
+        while let Some(unknown) = &self.unknown {
+            let pause = self.backoff.next(&unknown.error);
+            tokio::select! {
+                biased;
+                () = self.other_wish(Wish::Away) => return,
+                () = sleep(pause) => {}
+            }
+            if self.is_gone().await {
+                self.backoff.reset();
+                self.withdrawn(chalk);
+            }
+        }
+        self.other_wish(Wish::Away).await;
+    }
+
+    /// Whether the store shows no such instance. The withdrawal goes on meanwhile, so what it does not show does not come back.
+    async fn is_gone(&self) -> bool {
+        let options = ListOptions::default().any_status(true);
+        let list = self.client.list_with(self.service.name(), options).await;
+        list.is_ok_and(|list| list.get(self.service.id().as_str()).is_none())
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        match self.unknown.take() {
+            None => Ok(()),
+            Some(unknown) if !unknown.at_the_end && self.is_gone().await => Ok(()),
+            Some(unknown) => Err(unknown.error),
+        }
+    }
+}
