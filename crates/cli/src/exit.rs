@@ -13,8 +13,14 @@ use crate::output::Broken;
 pub(crate) const FAILED: u8 = 1;
 /// What was asked for is wrong, known before any I/O.
 pub(crate) const MISUSED: u8 = 2;
+/// The registration was lost, or with `--once` the leadership.
+pub(crate) const LOST: u8 = 3;
 /// The election has no leader.
 pub(crate) const VACANT: u8 = 4;
+/// The child's program cannot be run.
+pub(crate) const NOT_RUNNABLE: u8 = 126;
+/// There is no such program.
+pub(crate) const NOT_FOUND: u8 = 127;
 
 /// The code of a command that ended as it should, or why it did not.
 pub(crate) type Outcome<T = u8> = Result<T, Failure>;

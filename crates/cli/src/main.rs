@@ -6,6 +6,7 @@
 compile_error!("the command needs Unix signals and process groups: use the library on other systems");
 
 mod args;
+mod child;
 mod commands;
 mod exit;
 mod log;
@@ -22,6 +23,10 @@ use crate::{args::Cli, exit::Outcome, output::Output};
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
 
 fn main() -> ExitCode {
+    // Before anything else: this process is then not ours but on its way to be a child.
+    if let Some(code) = child::entered() {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(told) => return exit::misused(&told),
