@@ -15,6 +15,7 @@ use crate::{
     folder::Root,
     layout::{Namespace, id},
     options::Options,
+    records::is_odd,
     register::Place,
     session::Session,
     spent::Spent,
@@ -198,9 +199,11 @@ fn names(space: &Namespace) -> io::Result<BTreeSet<ServiceName>> {
         let Some(name) = id(&file_name).and_then(|name| ServiceName::foreign(name).ok()) else { continue };
         let Some(room) = space.service(&name) else { continue };
         let mut table = Table::default();
-        table.look(&room, &name, None)?;
-        if table.has_any() {
-            names.insert(name);
+        match table.look(&room, &name, None) {
+            Ok(_) if table.has_any() => drop(names.insert(name)),
+            // What is no folder of ours hides none that is.
+            Err(error) if !is_odd(&error) => return Err(error),
+            _ => {}
         }
     }
     Ok(names)

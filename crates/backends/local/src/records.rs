@@ -107,9 +107,7 @@ fn look_at(path: &Path, known: Option<Stamp>) -> io::Result<Seen> {
 }
 
 fn look_once(path: &Path, known: Option<Stamp>) -> io::Result<Seen> {
-    // A pipe that somebody put here must not make us wait, nor a link lead us elsewhere.
-    let flags = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits();
-    let file = match OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path) {
+    let file = match careful().read(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seen::Gone),
         Err(error) if is_odd(&error) => return Ok(Seen::Odd),
@@ -136,10 +134,37 @@ fn read(file: &File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn is_odd(error: &io::Error) -> bool {
+/// Whether what stands there is none of ours, and not that the system cannot do it now.
+pub(crate) fn is_odd(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let odd = [Errno::LOOP, Errno::NXIO, Errno::ACCESS, Errno::PERM, Errno::NODEV];
+    let odd = [Errno::LOOP, Errno::NXIO, Errno::ACCESS, Errno::PERM, Errno::NODEV, Errno::NOTDIR];
     odd.iter().any(|one| error.raw_os_error() == Some(one.raw_os_error()))
+}
+
+/// A pipe that somebody put in the place of a file must not make us wait, nor a link lead us elsewhere.
+fn careful() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits();
+    options.mode(0o600).custom_flags(flags.cast_signed());
+    options
+}
+
+/// Opens a file of ours that is no record; what else stands there is refused.
+fn open_ours(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let not_ours = || {
+        let name = path.file_name().unwrap_or_default().display().to_string();
+        io::Error::new(io::ErrorKind::InvalidData, format!("what stands at `{name}` is no file of ours"))
+    };
+    match options.open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied || !is_odd(&error) => Err(error),
+        _ => Err(not_ours()),
+    }
+}
+
+/// Opens a file of ours to be read.
+pub(crate) fn open_read(path: &Path) -> io::Result<File> {
+    open_ours(path, careful().read(true))
 }
 
 /// The ids of a folder of records, or signs; none when there is no such folder.
@@ -182,7 +207,7 @@ impl Drop for Gate {
 
 /// Opens a file that is there to be locked, and makes it when it is missing.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    open_ours(path, careful().read(true).write(true).create(true).truncate(false))
 }
 
 /// Takes the lock; false when somebody else has it.
@@ -265,9 +290,7 @@ impl Owned {
             None => true,
         };
         if stale {
-            let opened =
-                OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-            self.sign = Some(opened);
+            self.sign = Some(open_ours(path, careful().write(true).create(true).truncate(false))?);
         }
         self.sign.as_ref().map_or(Ok(()), |sign| sign.write_all_at(b".", 0))
     }

@@ -69,7 +69,7 @@ impl Candidacy {
             }
             sweep(&room);
             let last = tickets(&room)?.last().and_then(|ticket| number(ticket)).unwrap_or(0);
-            let ticket = layout::ticket(last + 1);
+            let ticket = layout::ticket(last.saturating_add(1));
             match records::put(&room, &ticket, &mut files.record, false, |_| value.clone())? {
                 Put::Done => files.ticket = Some(ticket),
                 _ => return Ok(None),
@@ -158,7 +158,7 @@ fn turn(room: &Room, files: &mut Files, impatient: bool, waited: bool) -> io::Re
     if !waited && term.as_ref().is_none_or(|term| term.lock != *identity) {
         return Ok(Turn::Early);
     }
-    let next = Term::after(term.as_ref(), &ticket, *identity);
+    let next = Term::after(term.as_ref(), &ticket, *identity)?;
     next.write(room)?;
     record.give_sign(&room.sign(&ticket))?;
     Ok(Turn::Won(next.token))

@@ -9,7 +9,10 @@ use std::{
 use reception_core::FencingToken;
 use uuid::Uuid;
 
-use crate::{layout::Room, records::Identity};
+use crate::{
+    layout::Room,
+    records::{self, Identity},
+};
 
 /// A term is far shorter than this.
 const MOST: u64 = 1024;
@@ -26,14 +29,13 @@ pub(crate) struct Term {
 impl Term {
     /// None before the first win. What is not ours is an error, and is never written over.
     pub(crate) fn read(room: &Room) -> io::Result<Option<Self>> {
-        let file = match File::open(room.term()) {
+        let file = match records::open_read(&room.term()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
         let mut text = String::new();
         file.take(MOST).read_to_string(&mut text)?;
-        let odd = || io::Error::new(io::ErrorKind::InvalidData, "the file `term` is not one of ours");
-        Self::parse(&text).map(Some).ok_or_else(odd)
+        Self::parse(&text).map(Some).ok_or_else(|| odd("the file `term` is not one of ours"))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -46,25 +48,32 @@ impl Term {
     }
 
     /// The term after this one.
-    pub(crate) fn after(previous: Option<&Self>, ticket: &str, lock: Identity) -> Self {
+    pub(crate) fn after(previous: Option<&Self>, ticket: &str, lock: Identity) -> io::Result<Self> {
         let (domain, value) = match previous {
             Some(term) => (term.token.domain(), term.token.value()),
             None => (Uuid::new_v4().into_bytes(), 0),
         };
-        Self { token: FencingToken::new(domain, value + 1), ticket: ticket.to_owned(), lock }
+        // Only a hand can have brought it there: no token may come again.
+        let value = value.checked_add(1).ok_or_else(|| odd("the file `term` has the last token there is"))?;
+        Ok(Self { token: FencingToken::new(domain, value), ticket: ticket.to_owned(), lock })
     }
 
     /// Puts this in the place of the last one; only who holds the lock may. On disk before it is told: a token must not come again after
     /// the power has failed.
     pub(crate) fn write(&self, room: &Room) -> io::Result<()> {
         let Self { token, ticket, lock } = self;
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(room.next_term())?;
+        // Another leader was killed here, or something else stands there: neither is wanted.
+        records::remove(&room.next_term())?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(room.next_term())?;
         file.write_all(format!("1 {token} {ticket} {} {}\n", lock.device, lock.inode).as_bytes())?;
         file.sync_data()?;
         fs::rename(room.next_term(), room.term())?;
         File::open(room.folder())?.sync_all()
     }
+}
+
+fn odd(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]
@@ -80,10 +89,10 @@ mod tests {
         let room = space.election(&"reaper".parse().unwrap());
         room.make(desk.path()).unwrap();
         assert_eq!(Term::read(&room).unwrap(), None);
-        let first = Term::after(None, "t-1", LOCK);
+        let first = Term::after(None, "t-1", LOCK).unwrap();
         first.write(&room).unwrap();
         assert_eq!(Term::read(&room).unwrap(), Some(first.clone()));
-        let second = Term::after(Some(&first), "t-2", LOCK);
+        let second = Term::after(Some(&first), "t-2", LOCK).unwrap();
         assert!(second.token > first.token);
         second.write(&room).unwrap();
         assert_eq!(Term::read(&room).unwrap(), Some(second));

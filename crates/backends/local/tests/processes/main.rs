@@ -7,6 +7,7 @@ mod actor;
 mod crowd;
 mod elections;
 mod folders;
+mod hostile;
 mod instances;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
