@@ -1,6 +1,6 @@
 //! The instance of one gate: brought to what is wished, one call at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use reception_core::{
@@ -126,23 +126,50 @@ impl Place {
                 }
                 Err(error) => error,
             };
-            let mut pause = self.backoff.next(&error);
+            let pause = self.backoff.next(&error);
             if error.kind() == ErrorKind::Conflict {
-                let since = *contested.get_or_insert_with(Instant::now);
-                if since.elapsed() >= self.patience() {
+                // The owner may be ourselves, not withdrawn since the store is away: that time does not count.
+                let Some(away) = self.is_away().await else { return Ok(None) };
+                if away {
+                    contested = None;
+                } else if contested.get_or_insert_with(Instant::now).elapsed() >= self.patience() {
                     return Err(error);
                 }
-                pause = pause.min(CONFLICT_PAUSE);
-            } else if error.retry() == Retry::Never || (self.first && self.options.first_is_fatal) {
+                if !self.pause(pause.min(CONFLICT_PAUSE), Wish::Here).await {
+                    return Ok(None);
+                }
+                continue;
+            }
+            if error.retry() == Retry::Never || (self.first && self.options.first_is_fatal) {
                 return Err(error);
-            } else {
-                self.not_known(error, chalk);
             }
-            tokio::select! {
-                biased;
-                () = self.other_wish(Wish::Here) => return Ok(None),
-                () = sleep(pause) => {}
+            contested = None;
+            self.not_known(error, chalk);
+            if !self.pause(pause, Wish::Here).await {
+                return Ok(None);
             }
+        }
+    }
+
+    /// Waits while the wish is this one; false when there is another.
+    async fn pause(&mut self, span: Duration, wish: Wish) -> bool {
+        tokio::select! {
+            biased;
+            () = self.other_wish(wish) => false,
+            () = sleep(span) => true,
+        }
+    }
+
+    /// Whether an earlier call has no answer yet and the store gives none now; None when the wish changes meanwhile.
+    async fn is_away(&mut self) -> Option<bool> {
+        if self.unknown.is_none() {
+            return Some(false);
+        }
+        let looking = self.is_shown();
+        tokio::select! {
+            biased;
+            () = self.other_wish(Wish::Here) => None,
+            shown = looking => Some(shown.is_err()),
         }
     }
 
@@ -227,30 +254,35 @@ impl Place {
     async fn stay_away(&mut self, chalk: &Chalk) {
         while let Some(unknown) = &self.unknown {
             let pause = self.backoff.next(&unknown.error);
+            if !self.pause(pause, Wish::Away).await {
+                return;
+            }
+            let looking = self.is_shown();
             tokio::select! {
                 biased;
                 () = self.other_wish(Wish::Away) => return,
-                () = sleep(pause) => {}
-            }
-            if self.is_gone().await {
-                self.backoff.reset();
-                self.withdrawn(chalk);
+                shown = looking => if matches!(shown, Ok(false)) {
+                    self.backoff.reset();
+                    self.withdrawn(chalk);
+                },
             }
         }
         self.other_wish(Wish::Away).await;
     }
 
-    /// Whether the store shows no such instance. The withdrawal goes on meanwhile, so what it does not show does not come back.
-    async fn is_gone(&self) -> bool {
-        let options = ListOptions::default().any_status(true);
-        let list = self.client.list_with(self.service.name(), options).await;
-        list.is_ok_and(|list| list.get(self.service.id().as_str()).is_none())
+    /// Whether the store shows such an instance. The withdrawal goes on meanwhile, so what it does not show does not come back.
+    fn is_shown(&self) -> impl Future<Output = Result<bool>> + Send + use<> {
+        let (client, service) = (Arc::clone(&self.client), self.service.clone());
+        async move {
+            let list = client.list_with(service.name(), ListOptions::default().any_status(true)).await?;
+            Ok(list.get(service.id().as_str()).is_some())
+        }
     }
 
     async fn finish(&mut self) -> Result<()> {
         match self.unknown.take() {
             None => Ok(()),
-            Some(unknown) if !unknown.at_the_end && self.is_gone().await => Ok(()),
+            Some(unknown) if !unknown.at_the_end && matches!(self.is_shown().await, Ok(false)) => Ok(()),
             Some(unknown) => Err(unknown.error),
         }
     }
