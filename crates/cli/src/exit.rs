@@ -37,6 +37,18 @@ impl Failure {
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: Some(message.into()) }
     }
+
+    /// The same with the code of a child, which goes before ours.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    /// Writes the line of a failure that does not decide the code, if there is anybody to tell.
+    pub(crate) fn tell(&self) {
+        if let Some(message) = &self.message {
+            complain(message);
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -44,7 +56,9 @@ impl From<Error> for Failure {
         let code = match error.kind() {
             ErrorKind::Config | ErrorKind::InvalidName | ErrorKind::InvalidInstance => MISUSED,
             // A record is measured before it is sent; an answer that is too large comes from `list` and its like.
-            ErrorKind::TooLarge if matches!(error.operation(), "build" | "register" | "elect") => MISUSED,
+            ErrorKind::TooLarge if matches!(error.operation(), "build" | "encode" | "register" | "elect") => {
+                MISUSED
+            }
             _ => FAILED,
         };
         Self::new(code, error.to_string())
@@ -71,9 +85,7 @@ pub(crate) fn code(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            if let Some(message) = &failure.message {
-                complain(message);
-            }
+            failure.tell();
             ExitCode::from(failure.code)
         }
     }

@@ -3,6 +3,7 @@
 mod ink;
 mod lines;
 mod shapes;
+mod teller;
 
 use std::{io, path::Path};
 
@@ -14,7 +15,8 @@ use self::lines::Lines;
 pub(crate) use self::{
     ink::{Ink, no_colour, one_line, printable},
     lines::Broken,
-    shapes::{Instance, LeaderShape, text_of},
+    shapes::{Instance, LeaderShape, Token, text_of},
+    teller::Teller,
 };
 
 /// Something that happened, in both forms.
