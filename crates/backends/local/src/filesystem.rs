@@ -20,11 +20,18 @@ const REFUSED: &[(u32, &str)] = &[
     (0x0116_1970, "gfs2"),
     (0x7461_636f, "ocfs2"),
     (0x2003_0528, "orangefs"),
+    (0x1983_0326, "beegfs"),
+    (0xaad7_aaea, "panfs"),
+    (0xbeef_dead, "snfs"),
+    (0x6163_6673, "acfs"),
+    (0x0131_11a8, "ibrix"),
+    (0xa501_fcf5, "vxfs"),
     // A server outside this kernel decides.
     (0x0102_1997, "9p"),
     (0x6573_5546, "fuse"),
     (0x786f_4256, "vboxsf"),
     (0xbacb_acbc, "vmhgfs"),
+    (0x7c7c_6673, "prl_fs"),
     // One path, two files: before and after the first write.
     (0x794c_7630, "overlay"),
     (0x6175_6673, "aufs"),
@@ -67,6 +74,8 @@ mod tests {
             (0x6573_5546, "fuse"),
             (0x794c_7630, "overlay"),
             (0xff53_4d42, "cifs"),
+            (0x1983_0326, "beegfs"),
+            (0x7c7c_6673, "prl_fs"),
         ] {
             assert_eq!(name(number), Some(kind));
         }
