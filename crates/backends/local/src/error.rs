@@ -18,6 +18,7 @@ pub(crate) fn io(operation: &'static str, place: &Path, error: io::Error) -> Err
         }
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (ErrorKind::Unavailable, "is not there"),
         io::ErrorKind::InvalidData => (ErrorKind::Protocol, "holds what this library did not write"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (ErrorKind::Unavailable, "is full"),
         _ => (ErrorKind::Unavailable, "cannot be used"),
     };
     Error::new(kind, NAME, operation, format!("{} {what}", place.display())).with_source(error)
