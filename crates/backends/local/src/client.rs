@@ -15,7 +15,7 @@ use crate::{
     folder::Root,
     layout::{Namespace, id},
     options::Options,
-    records::is_odd,
+    records::is_foreign,
     register::Place,
     session::Session,
     spent::Spent,
@@ -138,6 +138,7 @@ impl Client for LocalClient {
         let read = session.work("list", move |_| {
             let mut table = Table::default();
             if let Some(room) = room {
+                room.check()?;
                 table.look(&room, &looked_for, None)?;
             }
             Ok(table.snapshot(&looked_for, 0))
@@ -199,10 +200,10 @@ fn names(space: &Namespace) -> io::Result<BTreeSet<ServiceName>> {
         let Some(name) = id(&file_name).and_then(|name| ServiceName::foreign(name).ok()) else { continue };
         let Some(room) = space.service(&name) else { continue };
         let mut table = Table::default();
-        match table.look(&room, &name, None) {
+        match room.check().and_then(|()| table.look(&room, &name, None)) {
             Ok(_) if table.has_any() => drop(names.insert(name)),
             // What is no folder of ours hides none that is.
-            Err(error) if !is_odd(&error) => return Err(error),
+            Err(error) if !is_foreign(&error) => return Err(error),
             _ => {}
         }
     }

@@ -34,7 +34,8 @@ impl LocalElector {
 
     async fn line(&self, operation: &'static str) -> Result<Vec<Leader>> {
         let room = self.room.clone();
-        let read = self.shared.session.work(operation, move |_| leaders::line(&room));
+        let read =
+            self.shared.session.work(operation, move |_| room.check().and_then(|()| leaders::line(&room)));
         self.shared.supervisor().serve(operation, read).await
     }
 }
@@ -63,7 +64,8 @@ impl Elector for LocalElector {
 
     async fn leader(&self) -> Result<Option<Leader>> {
         let room = self.room.clone();
-        let read = self.shared.session.work("leader", move |_| leaders::leader(&room));
+        let read =
+            self.shared.session.work("leader", move |_| room.check().and_then(|()| leaders::leader(&room)));
         self.shared.supervisor().serve("leader", read).await
     }
 

@@ -42,7 +42,8 @@ impl Root {
     /// over: two processes must not come to different ones.
     fn choose(candidates: &[Candidate], user: u32, any_fs: bool) -> Result<Self> {
         for Candidate { path, deep } in candidates {
-            if make(path, *deep).is_err() {
+            // Variables outlive a change of the user: what we made in somebody else's place would keep that one out of it.
+            if is_of_another(path.parent(), user) || make(path, *deep).is_err() {
                 continue;
             }
             let root = Self { path: path.clone(), user };
@@ -75,29 +76,44 @@ impl Root {
     /// Looks whether the folder is still fit, before each use: it may have been replaced. One that is gone is made again, since what is
     /// registered is wanted still.
     pub(crate) fn enter(&self) -> io::Result<()> {
-        let found = match self.path.metadata() {
+        let named = match self.path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make(&self.path, false)?;
-                self.path.metadata()?
+                self.path.symlink_metadata()?
             }
             found => found?,
         };
-        self.judge(&found)
+        if !named.is_symlink() {
+            return judge(&named, self.user);
+        }
+        if named.uid() != self.user && named.uid() != 0 {
+            return unfit("it is a link that belongs to another user");
+        }
+        judge(&self.path.metadata()?, self.user)
     }
+}
 
-    fn judge(&self, found: &Metadata) -> io::Result<()> {
-        let unfit = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
-        if !found.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no folder"));
-        }
-        if found.uid() != self.user && found.uid() != 0 {
-            return unfit("it belongs to another user");
-        }
-        if found.mode() & 0o022 != 0 {
-            return unfit("others can write in it (chmod 700 mends that)");
-        }
-        Ok(())
+/// Whether only this user, and root, can put something into a folder.
+pub(crate) fn judge(found: &Metadata, user: u32) -> io::Result<()> {
+    if !found.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no folder"));
     }
+    if found.uid() != user && found.uid() != 0 {
+        return unfit("it belongs to another user");
+    }
+    if found.mode() & 0o022 != 0 {
+        return unfit("others can write in it (chmod 700 mends that)");
+    }
+    Ok(())
+}
+
+fn unfit(why: &str) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+fn is_of_another(folder: Option<&Path>, user: u32) -> bool {
+    let owner = folder.and_then(|folder| folder.metadata().ok()).map(|found| found.uid());
+    owner.is_some_and(|owner| owner != user && owner != 0)
 }
 
 /// A folder that may serve when none is named.
@@ -179,6 +195,31 @@ mod tests {
         fs::write(desk.path().join("file"), "").unwrap();
         let error = Root::open(&options(&desk.path().join("file")).any_fs(true)).unwrap_err();
         assert!(error.to_string().contains("is refused"), "{error}");
+    }
+
+    #[test]
+    fn a_link_of_another_user_is_refused_and_a_place_of_another_user_is_passed() {
+        // Only root can make a file somebody else's.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let desk = tempfile::tempdir().unwrap();
+        let (real, link) = (desk.path().join("real"), desk.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o700)).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        Root::open(&options(&link).any_fs(true)).unwrap();
+        std::os::unix::fs::lchown(&link, Some(12_345), None).unwrap();
+        let error = Root::open(&options(&link).any_fs(true)).unwrap_err();
+        assert!(error.to_string().contains("a link that belongs to another user"), "{error}");
+
+        let theirs = desk.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        std::os::unix::fs::chown(&theirs, Some(12_345), None).unwrap();
+        let places = [theirs.join("reception"), desk.path().join("ours")];
+        let places = places.map(|path| Candidate { path, deep: false });
+        assert_eq!(Root::choose(&places, 0, true).unwrap().path(), desk.path().join("ours"));
+        assert!(!theirs.join("reception").exists());
     }
 
     #[test]

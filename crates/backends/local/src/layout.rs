@@ -9,7 +9,7 @@ use std::{
 
 use reception_core::{ElectionName, ServiceName};
 
-use crate::spent::Spent;
+use crate::{folder::judge, spent::Spent};
 
 /// The part of the folder that the clients of one namespace share, and what one of them spends there.
 #[derive(Debug, Clone)]
@@ -101,6 +101,19 @@ impl Room {
         for folder in [self.records(), self.signs()] {
             if !folder.is_dir() && root.is_dir() {
                 DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+            }
+        }
+        self.check()
+    }
+
+    /// Refuses what others can put something into: the root may be one that others can enter.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let user = rustix::process::geteuid().as_raw();
+        for folder in [self.folder(), &self.records(), &self.signs()] {
+            match folder.metadata() {
+                Ok(found) => judge(&found, user)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

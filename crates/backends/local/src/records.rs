@@ -134,8 +134,13 @@ fn read(file: &File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether what stands there is none of ours, and not that the system cannot do it now.
-pub(crate) fn is_odd(error: &io::Error) -> bool {
+/// Whether a folder is none of ours, and not that the system cannot read it now.
+pub(crate) fn is_foreign(error: &io::Error) -> bool {
+    is_odd(error) || matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory)
+}
+
+/// Whether what stands there is no file of ours, and not that the system cannot open it now.
+fn is_odd(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let odd = [Errno::LOOP, Errno::NXIO, Errno::ACCESS, Errno::PERM, Errno::NODEV, Errno::NOTDIR];
     odd.iter().any(|one| error.raw_os_error() == Some(one.raw_os_error()))

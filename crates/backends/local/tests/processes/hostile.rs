@@ -11,7 +11,7 @@ use reception_core::{Client as _, ClientExt as _, ErrorKind};
 use reception_local::{LocalClient, Options, dial};
 use tokio::time::timeout;
 
-use crate::{api, client, desk, ids, instance, soon};
+use crate::{api, client, desk, eventually, ids, instance, soon, until};
 
 /// What a call with the timeout of these clients may take on a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
@@ -110,5 +110,34 @@ async fn numbers_at_their_end_do_not_begin_anew() {
     let refused = soon(elector.elect(instance("three"))).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Protocol, "{refused}");
     assert_eq!(ids(&one).await, Vec::<String>::new());
+    one.close().await.unwrap();
+}
+
+/// The root may be one that others can enter: then what lies in it counts too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_below_that_others_can_write_is_refused_until_it_is_mended() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = desk();
+    let one = brief(desk.path()).await;
+    let registration = one.register(instance("one")).await.unwrap();
+    let elector = one.elector(&"reaper".parse().unwrap()).await.unwrap();
+    elector.elect(instance("one")).await.unwrap().resign().await.unwrap();
+    let folders = [service(desk.path()), service(desk.path()).join("records"), election(desk.path())];
+    let open = |folder: &Path, mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    for folder in &folders {
+        open(folder, 0o777);
+        let listed = one.list(&api()).await.map(drop).map_err(|error| error.kind());
+        let led = elector.leader().await.map(drop).map_err(|error| error.kind());
+        let other = one.register(instance("two")).await.map(drop).map_err(|error| error.kind());
+        let denied = Err(ErrorKind::Denied);
+        let of_election = folder.ends_with("reaper");
+        assert_eq!(
+            (listed == denied, other == denied, led == denied),
+            (!of_election, !of_election, of_election)
+        );
+        open(folder, 0o700);
+    }
+    eventually(async || ids(&one).await == ["one"]).await;
+    registration.close().await.unwrap();
     one.close().await.unwrap();
 }
