@@ -63,6 +63,14 @@ impl Listener {
         self.glance_at = now.saturating_add(GLANCE.min(span));
     }
 
+    /// Notices were lost, the one of a death perhaps whose lock was not gone at the look that followed: another look at all files is due soon.
+    pub(crate) fn review_soon(&mut self) {
+        if !self.ear.is_deaf() {
+            let span: Duration = AGAIN.iter().sum();
+            self.review_at = self.review_at.min(Clock::BOOT.now().saturating_add(span));
+        }
+    }
+
     /// Waits until something has to be looked at. Cancel safe.
     pub(crate) async fn next(&mut self) -> Look {
         let suspect = self.suspects.values().map(|(at, _)| *at).min().unwrap_or(Moment::NEVER);

@@ -147,6 +147,7 @@ impl Source for Instances {
         loop {
             let Some(listener) = &mut self.listener else { return std::future::pending().await };
             let unreadable = self.table.unreadable();
+            let mut lost = false;
             let files = match listener.next().await {
                 Look::Files(files) => Some(files),
                 Look::Review => None,
@@ -159,10 +160,14 @@ impl Source for Instances {
                 },
                 Look::Anew => {
                     self.listener = None;
+                    lost = true;
                     None
                 }
             };
             let difference = self.look(&room, files).await.map_err(Break::Gap)?;
+            if let (true, Some(listener)) = (lost, &mut self.listener) {
+                listener.review_soon();
+            }
             if !difference.is_empty() || unreadable != self.table.unreadable() {
                 return Ok(self.patch(difference));
             }
@@ -190,15 +195,20 @@ impl Table {
             missing.iter().for_each(|id| self.drop_out(id, &mut difference));
             &all
         };
-        let mut dead = false;
+        let mut dead = Vec::new();
         for id in files {
             // After a notice the bytes are read anew: a stamp may repeat within the tick of a clock.
             let known = self.0.get(id).filter(|_| review).and_then(|known| known.stamp);
-            dead |= self.look_at(room, name, id, known, &mut difference)?;
+            if self.look_at(room, name, id, known, &mut difference)? {
+                dead.push(id.clone());
+            }
         }
-        if dead {
-            // Another reader does it when this one cannot.
-            drop(records::sweep(room, |id, bytes| read(name, id, bytes).is_some()));
+        let is_ours = |id: &str, bytes: &[u8]| read(name, id, bytes).is_some();
+        // Another reader does it when this one cannot.
+        match dead.is_empty() {
+            true => {}
+            false if review => drop(records::sweep(room, is_ours)),
+            false => drop(records::clear(room, &dead, is_ours)),
         }
         Ok(difference)
     }

@@ -141,3 +141,30 @@ async fn a_folder_below_that_others_can_write_is_refused_until_it_is_mended() {
     registration.close().await.unwrap();
     one.close().await.unwrap();
 }
+
+/// More files changed at once than are remembered one by one, the one of a dying owner among them, whose lock is let go a little later.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_death_among_very_many_changes_is_seen_soon() {
+    use std::os::unix::fs::FileExt as _;
+    let desk = desk();
+    let one = client(desk.path()).await;
+    let mut watcher = one.watch(&api()).await.unwrap();
+    until(&mut watcher, reception_core::Snapshot::is_empty).await;
+    let record = service(desk.path()).join("records/dying");
+    let held = fs::File::create(service(desk.path()).join("records/.draft")).unwrap();
+    held.lock().unwrap();
+    held.write_all_at(br#"{"v":1,"address":"10.0.0.9","port":9000}"#, 0).unwrap();
+    fs::rename(service(desk.path()).join("records/.draft"), &record).unwrap();
+    let sign = |id: &str| fs::write(service(desk.path()).join("signs").join(id), ".").unwrap();
+    sign("dying");
+    until(&mut watcher, |view| view.len() == 1).await;
+    // Nobody listens meanwhile: this runtime has one thread.
+    sign("dying");
+    (0..1500).for_each(|number| sign(&format!("noise-{number}")));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    held.unlock().unwrap();
+    let seen = until(&mut watcher, reception_core::Snapshot::is_empty);
+    timeout(Duration::from_secs(3), seen).await.expect("the death is seen soon");
+    one.close().await.unwrap();
+}

@@ -93,6 +93,30 @@ async fn what_a_killed_process_left_is_taken_away_by_a_reader() {
     reader.close().await.unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_death_of_one_costs_no_look_at_all() {
+    let desk = desk();
+    let (owner, reader) = (client(desk.path()).await, client(desk.path()).await);
+    let mut held = Vec::new();
+    for number in 0..300 {
+        held.push(owner.register(instance(&format!("held-{number}"))).await.unwrap());
+    }
+    let mut actor = Actor::start("register", desk.path(), &["dying"]);
+    assert_eq!(actor.says(), "registered");
+    let mut watcher = reader.watch(&api()).await.unwrap();
+    until(&mut watcher, |view| view.len() == 301).await;
+    let before = reader.spent().records();
+    actor.kill();
+    until(&mut watcher, |view| view.len() == 300).await;
+    let record = desk.path().join("reception/services/api/records/dying");
+    eventually(async || !record.exists()).await;
+    let looks = reader.spent().records() - before;
+    assert!(looks < 100, "{looks} records were looked at");
+    owner.close().await.unwrap();
+    reader.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn foreign_files_are_counted_and_left_alone() {
     let desk = desk();
