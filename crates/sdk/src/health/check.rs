@@ -23,7 +23,7 @@ use reception_core::async_trait;
 /// # }
 /// ```
 ///
-/// A type of one's own writes the method with [`async_trait`](crate::async_trait):
+/// A type of one's own writes the method with [`async_trait`]:
 ///
 /// ```
 /// use reception::{async_trait, health::Check};

@@ -1,6 +1,6 @@
 //! A health gate: an instance that is registered only while a check says that it is well.
 //!
-//! [`gate`] tries the check again and again. After [`rise`](GateOptions::rise) good tries in a row it registers the instance, after
+//! [`gate`](fn@gate) tries the check again and again. After [`rise`](GateOptions::rise) good tries in a row it registers the instance, after
 //! [`fall`](GateOptions::fall) bad ones it withdraws it, for as long as the [`Gate`] is held. A check is a closure, one of
 //! [`Command`], [`Http`] and [`Tcp`], or any type with the trait [`Check`]. It works with every client, since it uses the
 //! [`Client`] trait alone.

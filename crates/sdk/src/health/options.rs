@@ -11,7 +11,7 @@ const SHORTEST: Duration = Duration::from_millis(10);
 /// The least that a try is given.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Options of [`gate`](crate::health::gate).
+/// Options of [`gate`](fn@crate::health::gate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateOptions {
