@@ -1,5 +1,7 @@
 //! What a client may be told: the list and its name.
 
+use std::collections::BTreeSet;
+
 use reception_core::{DialUrl, Opt, OptionSpec, Result, Service, ServiceName, Snapshot};
 
 use crate::error::config;
@@ -64,15 +66,16 @@ impl Options {
         let wrong =
             |what: String| move |error: reception_core::Error| config(format!("{what}: {}", error.context()));
         let name = ServiceName::new(&self.name).map_err(wrong("option \"name\"".to_owned()))?;
-        let mut services: Vec<Service> = Vec::new();
+        let (mut services, mut seen): (Vec<Service>, _) = (Vec::new(), BTreeSet::new());
         for (at, instance) in (1..).zip(&self.instances) {
-            let (host, port) = split(instance).ok_or_else(|| config(format!("host {at} has no port")))?;
+            let (host, port) = split(instance)
+                .ok_or_else(|| config(format!("host {at} is not host:port, an IPv6 address in brackets")))?;
             // Checked as what we write, but for the id: that is no name, and so that of a foreign record.
             let checked = Service::new(&self.name, host, port).map_err(wrong(format!("host {at}")))?;
             services.push(
                 checked.to_builder().id(instance).build_foreign().map_err(wrong(format!("host {at}")))?,
             );
-            if services.iter().filter(|service| service.id().as_str() == instance).count() > 1 {
+            if !seen.insert(instance.to_ascii_lowercase()) {
                 return Err(config(format!("host {at} stands twice")));
             }
         }
@@ -82,8 +85,13 @@ impl Options {
 
 fn split(instance: &str) -> Option<(&str, u16)> {
     let (host, port) = instance.rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    Some((host, port.parse().ok().filter(|port| *port > 0)?))
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    // What has colons stands in brackets, and nothing else does.
+    if inside.unwrap_or(host).contains(':') != inside.is_some() {
+        return None;
+    }
+    let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?;
+    Some((inside.unwrap_or(host), port.parse().ok().filter(|port| *port > 0)?))
 }
 
 #[cfg(test)]
@@ -126,9 +134,11 @@ mod tests {
         ] {
             assert!(read(url).is_err(), "{url}");
         }
-        for bad in ["h1", "h1:0", "h1:x", ":80", "a b:80"] {
+        for bad in ["h1", "h1:0", "h1:x", "h1:+80", "h1:", ":80", "a b:80", "[h1]:80", "fd00::7:80", "[]:80"]
+        {
             assert!(Options::new("api").instance(bad).check().is_err(), "{bad}");
         }
         assert!(Options::new("api").instance("h1:80").instance("h1:80").check().is_err());
+        assert!(Options::new("api").instance("h1:80").instance("H1:80").check().is_err());
     }
 }
