@@ -40,6 +40,8 @@ use self::watchdog::Watchdog;
 
 /// How often a stopped group is looked at: nothing tells when a process that is not ours ends.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long a killed group is waited for. A process that is dead, but which nobody reaps, would be waited for in vain.
+const KILLED_LOOKS: u32 = 20;
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,9 @@ pub(crate) struct Child {
     /// We told it to stop, so that what it left behind of its group is ours to end too.
     stopping: AtomicBool,
     terminated: AtomicBool,
+    killed: AtomicBool,
+    /// How often the group was looked at since it was killed.
+    looks: u32,
     watchdog: Option<Watchdog>,
 }
 
@@ -115,6 +120,8 @@ impl Child {
             ending: None,
             stopping: AtomicBool::new(false),
             terminated: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            looks: 0,
             watchdog: None,
         };
         if guarded {
@@ -156,7 +163,8 @@ impl Child {
     /// Waits for its end and, when we stopped it, for that of all it started in its group. Cancel safe.
     pub(crate) async fn gone(&mut self) -> Ending {
         let ending = self.ended().await;
-        while self.stopping.load(Ordering::Relaxed) && self.is_group_alive() {
+        while self.stopping.load(Ordering::Relaxed) && self.looks < KILLED_LOOKS && self.is_group_alive() {
+            self.looks += u32::from(self.killed.load(Ordering::Relaxed));
             tokio::time::sleep(LOOK).await;
         }
         self.stopping.store(false, Ordering::Relaxed);
@@ -178,6 +186,7 @@ impl Child {
 
     /// Ends the group: SIGKILL.
     pub(crate) fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
         self.signal(Signal::KILL);
     }
 
@@ -201,7 +210,7 @@ impl Child {
             () = signals.next() => {}
         }
         self.kill();
-        self.ended().await
+        self.gone().await
     }
 }
 
