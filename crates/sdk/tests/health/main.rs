@@ -5,6 +5,7 @@
 mod checks;
 mod command;
 mod ends;
+mod etcd;
 mod stores;
 mod turns;
 
