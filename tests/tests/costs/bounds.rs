@@ -71,6 +71,11 @@ pub(crate) fn one_call_each(bill: &Bill) -> Verdict {
     hold(bill.calls <= bill.events, || format!("more than one call each: {bill}"))
 }
 
+/// Many at once go together: one transaction for each twenty, at the least.
+pub(crate) fn joined(calls: u64, many: u64) -> Verdict {
+    hold(calls <= many / 20, || format!("{many} at once cost {calls} transactions"))
+}
+
 /// One request for the first thousand entries, and one for each ten thousand after them.
 pub(crate) fn pages(requests: u64, entries: u64) -> Verdict {
     let allowed = 1 + entries.saturating_sub(FIRST_PAGE).div_ceil(PAGE);

@@ -49,6 +49,18 @@ impl Reader {
         }
     }
 
+    /// Takes items until the first watcher shows so many instances; how many views it was handed.
+    pub(crate) async fn views(&mut self, size: usize) -> usize {
+        let watcher = &mut self.watchers[0];
+        let mut views = 0;
+        while watcher.current().is_none_or(|view| view.len() != size) {
+            let item = timeout(PATIENCE, watcher.next()).await.expect("an item in time");
+            item.expect("a stream that goes on").expect("no error");
+            views += 1;
+        }
+        views
+    }
+
     async fn follow(&mut self, stage: &Stage, rounds: u64) -> u64 {
         stage.churn(self.service, rounds, async |revision| self.reaches(revision).await).await
     }

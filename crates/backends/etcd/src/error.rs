@@ -37,6 +37,8 @@ pub(crate) enum Meaning {
     StaleToken,
     /// The certificates do not agree.
     Tls,
+    /// The server takes fewer operations in one transaction.
+    TooManyOperations,
     /// The call is not known there.
     Unsupported,
     /// Not reached, not answered, or not able to answer now.
@@ -110,6 +112,7 @@ fn of_status(code: i32, message: &str, chain: impl FnOnce() -> String) -> Meanin
         }
         INVALID_ARGUMENT if message.contains("authentication failed") => Meaning::WrongPassword,
         INVALID_ARGUMENT if message.contains("too large") => Meaning::RequestTooLarge,
+        INVALID_ARGUMENT if message.contains("too many operations") => Meaning::TooManyOperations,
         FAILED_PRECONDITION if message.contains("lease already exists") => Meaning::LeaseExists,
         FAILED_PRECONDITION if message.contains("authentication is not enabled") => Meaning::AuthOff,
         FAILED_PRECONDITION if message.contains("user name not found") => Meaning::WrongPassword,
@@ -219,7 +222,8 @@ fn kind(meaning: Meaning) -> (ErrorKind, Option<Retry>) {
         Meaning::AuthOff | Meaning::StaleToken | Meaning::WrongPassword => (ErrorKind::Unauthenticated, None),
         // A rotated certificate heals it, so it is tried again, slowly.
         Meaning::Tls => (ErrorKind::Config, Some(SLOW)),
-        Meaning::Unsupported => (ErrorKind::Unsupported, None),
+        // Of several writes in one transaction it never reaches a user: each then goes alone.
+        Meaning::TooManyOperations | Meaning::Unsupported => (ErrorKind::Unsupported, None),
         Meaning::Unreached => (ErrorKind::Unavailable, None),
     }
 }
@@ -240,6 +244,8 @@ mod tests {
             Meaning::WrongPassword
         );
         assert_eq!(meant(3, "etcdserver: request is too large"), Meaning::RequestTooLarge);
+        let many = "etcdserver: too many operations in txn request";
+        assert_eq!(meant(3, many), Meaning::TooManyOperations);
         assert_eq!(meant(9, "etcdserver: lease already exists"), Meaning::LeaseExists);
         assert_eq!(meant(9, "etcdserver: authentication is not enabled"), Meaning::AuthOff);
         assert_eq!(meant(5, "etcdserver: requested lease not found"), Meaning::LeaseGone);

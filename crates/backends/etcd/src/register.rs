@@ -14,14 +14,14 @@ mod tests;
 
 use std::sync::Arc;
 
-use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp};
+use etcd_client::{PutOptions, Txn, TxnOp};
 use reception_core::{Error, ErrorKind, OnConflict, Result, Service};
 use reception_kit::{Attempt, News, Slot, record};
 use uuid::Uuid;
 
 use crate::{
     error::error,
-    session::{Eye, Patience, Seat, Seen, Session, State, reads},
+    session::{Eye, Guard, Patience, Seat, Seen, Session, State, Write},
 };
 
 const OPERATION: &str = "register";
@@ -45,16 +45,6 @@ pub(crate) struct Place {
     unsettled: Option<i64>,
     eye: Option<Eye>,
     doubtful: bool,
-}
-
-/// What a write expects to find.
-#[derive(Clone, Copy)]
-enum Expect {
-    Nothing,
-    /// The record of this revision.
-    Revision(i64),
-    /// What is wanted already.
-    Same,
 }
 
 impl Place {
@@ -88,26 +78,6 @@ impl Place {
         lease != 0 && (Some(lease) == self.lease || self.session.shards.owns(lease))
     }
 
-    fn transaction(&self, expect: Expect, record: &[u8], lease: i64) -> Txn {
-        let key = self.key.as_str();
-        let put = TxnOp::put(key, record, Some(PutOptions::new().with_lease(lease)));
-        let only = GetOptions::new().with_keys_only();
-        let look = [TxnOp::get(key, None), TxnOp::get(self.gone(), Some(only.clone()))];
-        let (when, then) = match expect {
-            Expect::Nothing => {
-                let fence = Compare::create_revision(self.gone(), CompareOp::Equal, 0);
-                (vec![Compare::create_revision(key, CompareOp::Equal, 0), fence], put)
-            }
-            Expect::Revision(revision) => (vec![Compare::mod_revision(key, CompareOp::Equal, revision)], put),
-            Expect::Same => {
-                let value = Compare::value(key, CompareOp::Equal, record);
-                let on_lease = Compare::lease(key, CompareOp::Equal, lease);
-                (vec![value, on_lease], TxnOp::get(key, Some(only)))
-            }
-        };
-        Txn::new().when(when).and_then([then]).or_else(look)
-    }
-
     /// Brings the record to what is wanted, on this lease.
     async fn settle(
         &mut self,
@@ -116,43 +86,40 @@ impl Place {
         attempt: Attempt,
         patience: Patience,
     ) -> Result<()> {
-        let mut expect = match (attempt, self.standing) {
-            (Attempt::Repair, Some(_)) => Expect::Same,
-            (_, Some(revision)) => Expect::Revision(revision),
-            _ => Expect::Nothing,
+        let mut guard = match (attempt, self.standing) {
+            (Attempt::Repair, Some(_)) => Guard::Same,
+            (_, Some(revision)) => Guard::At(revision),
+            _ => Guard::Free,
         };
         for _ in 0..TRIES {
             let before = self.unsettled;
-            if matches!(expect, Expect::Nothing) {
+            if guard == Guard::Free {
                 // Before the await: a future that is dropped there leaves a put on its way.
                 self.unsettled = Some(lease);
             }
-            let record = match expect {
-                Expect::Nothing => record::encode(service)?,
+            let record = match guard {
+                Guard::Free => record::encode(service)?,
                 _ => record::encode_over(service, &self.stored)?,
             };
-            let txn = self.transaction(expect, &record, lease);
-            let (loose, answer) = self.session.traced_txn(OPERATION, patience, txn).await;
+            let write = Write::put(&self.key, guard, record.clone(), lease, self.gone());
+            let (loose, written) = self.session.write(OPERATION, patience, write).await;
             if !loose {
                 self.unsettled = before;
             }
-            let answer = answer?;
-            let mut read = reads(&answer).into_iter();
-            let found = read.next().and_then(|mut read| read.take_kvs().into_iter().next());
-            if answer.succeeded() {
-                let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
-                self.stands(found.map_or(revision, |kv| kv.mod_revision()), lease);
+            let written = written?;
+            if written.done {
+                self.stands(written.found.map_or(written.revision, |kv| kv.mod_revision()), lease);
                 self.stored = record;
                 return Ok(());
             }
-            if read.next().is_some_and(|fence| !fence.kvs().is_empty()) {
+            if written.fenced {
                 return Err(error(ErrorKind::Closed, OPERATION, format!("{} is withdrawn", self.key)));
             }
-            expect = match found {
-                None => Expect::Nothing,
+            guard = match written.found {
+                None => Guard::Free,
                 Some(kv) if self.ours(kv.lease()) => {
                     self.stored = kv.value().to_vec();
-                    Expect::Revision(kv.mod_revision())
+                    Guard::At(kv.mod_revision())
                 }
                 Some(kv) => {
                     self.stored = Vec::new();
@@ -164,9 +131,9 @@ impl Place {
     }
 
     /// Somebody else holds the id.
-    fn contest(&mut self, attempt: Attempt, revision: i64) -> Result<Expect> {
+    fn contest(&mut self, attempt: Attempt, revision: i64) -> Result<Guard> {
         if attempt == Attempt::First(OnConflict::Replace) {
-            return Ok(Expect::Revision(revision));
+            return Ok(Guard::At(revision));
         }
         self.standing = None;
         // Tells when the id is free.
@@ -253,15 +220,10 @@ impl Place {
         let key = self.key.clone();
         let mut revision = self.standing.unwrap_or(0);
         for _ in 0..TRIES {
-            let look = TxnOp::get(key.as_str(), Some(GetOptions::new().with_keys_only()));
-            let txn = Txn::new()
-                .when([Compare::mod_revision(key.as_str(), CompareOp::Equal, revision)])
-                .and_then([TxnOp::delete(key.as_str(), None)])
-                .or_else([look]);
-            let answer = self.session.txn("close", self.session.brief(), txn).await?;
-            let found = reads(&answer).first().and_then(|read| read.kvs().first().cloned());
-            match found {
-                Some(kv) if !answer.succeeded() && alone && self.ours(kv.lease()) => {
+            let write = Write::delete(&key, revision);
+            let written = self.session.write("close", self.session.brief(), write).await.1?;
+            match written.found {
+                Some(kv) if !written.done && alone && self.ours(kv.lease()) => {
                     revision = kv.mod_revision();
                 }
                 _ => {

@@ -10,6 +10,7 @@ mod lookout;
 mod shards;
 mod strays;
 mod wanted;
+mod writes;
 
 use std::{
     collections::BTreeMap,
@@ -31,6 +32,7 @@ pub(crate) use line::{Ended, Line, Position, Range, is_gone};
 pub(crate) use lookout::{Eye, Lookout, Seen};
 pub(crate) use shards::{Seat, Shards, State};
 pub(crate) use wanted::Wanted;
+pub(crate) use writes::{Guard, Write, Writes};
 
 use crate::{error::error, layout::Layout};
 
@@ -48,6 +50,7 @@ pub(crate) struct Session {
     pub(crate) shards: Shards,
     pub(crate) lookout: Lookout,
     pub(crate) wanted: Wanted,
+    pub(crate) writes: Writes,
     endpoints: Vec<Arc<Endpoint>>,
     /// Where the next call goes first.
     preferred: AtomicUsize,
@@ -58,7 +61,7 @@ pub(crate) struct Session {
 }
 
 /// How long a call goes on trying.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
     /// The end of everything.
     total: Duration,
@@ -76,6 +79,12 @@ impl Patience {
     /// Goes on while the client closes, which must know the outcome to leave nothing.
     pub(crate) fn through_close(self) -> Self {
         Self { through_close: true, ..self }
+    }
+
+    /// What is left of it.
+    fn after(self, waited: Duration) -> Self {
+        let (total, until) = (self.total.saturating_sub(waited), self.until.saturating_sub(waited));
+        Self { total, until, ..self }
     }
 }
 
@@ -97,6 +106,7 @@ impl Session {
             shards: Shards::default(),
             lookout: Lookout::default(),
             wanted: Wanted::default(),
+            writes: Writes::default(),
             endpoints,
             preferred: AtomicUsize::new(0),
             granted: AtomicU64::new(0),

@@ -7,7 +7,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use etcd_client::{Client as Direct, ConnectOptions, Permission};
-use reception_core::{Client, ClientExt, ElectionName, ErrorKind};
+use reception_core::{Client, ClientExt, ElectionName, ErrorKind, Service};
 use reception_lab::{Etcd, EtcdOptions, eventually};
 use support::{Follower, SOON, dial, dial_url, instance, listed};
 
@@ -73,6 +73,39 @@ async fn a_user_who_may_write_the_namespace_needs_no_more() {
     let probe = client.probe().await.unwrap();
     assert_eq!(probe.identity.as_deref(), Some("writer"));
     assert_eq!(probe.lease, Some(Duration::from_secs(4)));
+    client.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_is_forbidden_hurts_no_other_that_is_registered_with_it() {
+    const MANY: usize = 40;
+    let mut guarded = Guarded::start(EtcdOptions::default()).await;
+    guarded.root.user_add("clerk", PASSWORD, None).await.unwrap();
+    guarded.root.role_add("clerk").await.unwrap();
+    for right in ["test/services/api/", "test/gone/"] {
+        let right = Permission::read_write(right).with_prefix();
+        guarded.root.role_grant_permission("clerk", right).await.unwrap();
+    }
+    guarded.root.user_grant_role("clerk", "clerk").await.unwrap();
+    let client = guarded.dial("clerk", PASSWORD).await;
+    let first = client.register(instance("first")).await.unwrap();
+    let all = (0..MANY).map(|number| {
+        let name = if number % 10 == 3 { "secret" } else { "api" };
+        let service = Service::builder(name, "10.0.0.7", 8080).id(&format!("i{number:02}")).build().unwrap();
+        client.register(service)
+    });
+    let outcomes = futures_util::future::join_all(all).await;
+    for (number, outcome) in outcomes.iter().enumerate() {
+        match outcome {
+            Err(error) if number % 10 == 3 => assert_eq!(error.kind(), ErrorKind::Denied, "{error}"),
+            Ok(_) if number % 10 != 3 => {}
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+    let secret = etcd_client::GetOptions::new().with_prefix();
+    let read = guarded.foreign().await.kv_client().get("test/services/secret/", Some(secret)).await.unwrap();
+    assert_eq!(read.kvs().len(), 0, "rights are the server's to check, for each key");
+    first.close().await.unwrap();
     client.close().await.unwrap();
 }
 

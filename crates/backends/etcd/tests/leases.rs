@@ -234,3 +234,33 @@ async fn another_program_that_leads_is_seen_and_waited_for() {
     assert_eq!(elector.leader().await.unwrap().unwrap().service(), Some(&instance("one")));
     assert_ne!(leadership.token().domain(), [0; 16]);
 }
+
+#[tokio::test]
+async fn a_renewal_that_is_overdue_is_doubtful_before_every_silent_endpoint_was_asked() {
+    const TTL: Duration = Duration::from_secs(6);
+    let etcd = Etcd::start().await.unwrap();
+    let mut proxies = Vec::new();
+    for _ in 0..3 {
+        proxies.push(Proxy::start(etcd.endpoint()).await.unwrap());
+    }
+    let addresses = proxies.iter().map(|proxy| proxy.endpoint().to_string()).collect::<Vec<_>>().join(",");
+    let client = dial(addresses, "ttl=6s&timeout=6s").await;
+    let begun = Instant::now();
+    let registration = client.register(instance("one")).await.unwrap();
+    for proxy in &proxies {
+        proxy.set_both(Flow::Swallow);
+    }
+    let doubtful =
+        || async { matches!(registration.state(), RegistrationState::Doubtful(_)).then_some(()).ok_or(()) };
+    eventually(SOON, doubtful).await.unwrap();
+    // A third of the lease until it is due, another until it is overdue. Asking all of them in turn takes until a second later.
+    let after = begun.elapsed();
+    assert!(after < TTL / 3 * 2 + Duration::from_millis(400), "doubtful after {after:?}");
+    for proxy in &proxies {
+        proxy.heal().await.unwrap();
+    }
+    let active =
+        || async { matches!(registration.state(), RegistrationState::Active).then_some(()).ok_or(()) };
+    eventually(SOON, active).await.unwrap();
+    registration.close().await.unwrap();
+}

@@ -1,6 +1,6 @@
 //! One lease: granted under an id of our choice, so that a grant may be sent twice, and kept alive until it is lost.
 
-use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, pin::pin, sync::atomic::Ordering, time::Duration};
 
 use etcd_client::{LeaseGrantOptions, LeaseTimeToLiveOptions};
 use reception_core::{Error, ErrorKind, Moment, Result};
@@ -129,6 +129,10 @@ fn gone(operation: &'static str, id: i64) -> Error {
     error(ErrorKind::LeaseLost, operation, format!("lease {id:x} is gone"))
 }
 
+fn late(operation: &'static str, by: Duration) -> Error {
+    error(ErrorKind::Timeout, operation, format!("no answer, {by:?} after it was due"))
+}
+
 fn span(seconds: i64) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
@@ -136,7 +140,8 @@ fn span(seconds: i64) -> Duration {
 /// Renews a lease until the server does not know it any more; tells `beat` how it goes and returns why it ended.
 ///
 /// A deadline that has passed here is not the end: the server may have given the lease more time (it does so after a restart), and
-/// then nothing needs to be written again. `suspect` asks for a renewal at once.
+/// then nothing needs to be written again. `suspect` asks for a renewal at once. One without an answer is in doubt when it is overdue by a
+/// third of the lease, also while several silent endpoints are still being asked.
 pub(crate) async fn keep(
     session: &Session,
     mut held: Granted,
@@ -147,12 +152,24 @@ pub(crate) async fn keep(
     let mut backoff =
         Backoff::with_bounds(Duration::from_millis(50), (held.ttl / 10).min(Duration::from_secs(1)));
     let mut due = held.sent.saturating_add(held.ttl / 3);
+    let mut doubted = false;
     loop {
         tokio::select! {
             () = sleep_until(&session.clock, due) => {}
             () = suspect.notified() => {}
         }
-        match session.renew(OPERATION, held.id, session.renewal(held.ttl)).await {
+        let overdue = held.sent.saturating_add(held.ttl / 3 * 2);
+        let mut renewing = pin!(session.renew(OPERATION, held.id, session.renewal(held.ttl)));
+        let renewed = tokio::select! {
+            biased;
+            renewed = &mut renewing => renewed,
+            () = sleep_until(&session.clock, overdue), if !doubted => {
+                beat(Beat::Doubtful(held, late(OPERATION, held.ttl / 3)));
+                renewing.await
+            }
+        };
+        doubted = renewed.is_err();
+        match renewed {
             Ok(sent) => {
                 held.sent = sent;
                 due = sent.saturating_add(held.ttl / 3);

@@ -11,10 +11,11 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use etcd_client::WatchResponse;
-use reception_core::{Error, ErrorKind};
+use reception_core::{Error, ErrorKind, Moment};
 use reception_kit::{Backoff, CancellationToken, sleep_until};
 use tokio::sync::{Notify, watch};
 
@@ -22,6 +23,9 @@ use super::{Ended, Line, Position, Range, Session, is_gone, line::Requests};
 use crate::error::error;
 
 const OPERATION: &str = "watch own keys";
+/// How long new watches wait for others, so that they go together and not between the writes of a crowd. Nothing is missed: each begins at the
+/// revision of its record.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// The keys to look at, and the eyes that do.
 #[derive(Debug, Default)]
@@ -302,6 +306,7 @@ async fn look(session: &Session, closing: &CancellationToken) -> Option<Error> {
 async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Error {
     let Line { mut requests, mut answers, .. } = line;
     let mut removed = BTreeSet::new();
+    let mut gather_until = Moment::NEVER;
     loop {
         let outcome = tokio::select! {
             sent = send(&mut requests, due.front()), if !due.is_empty() => sent.map(|()| {
@@ -310,7 +315,12 @@ async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Erro
                 }
             }),
             answer = answers.next(OPERATION) => answer.map(|answer| session.lookout.tell(&answer)),
-            () = session.lookout.changed.notified(), if due.is_empty() => {
+            () = session.lookout.changed.notified(), if gather_until == Moment::NEVER => {
+                gather_until = session.clock.now().saturating_add(GATHER);
+                Ok(())
+            }
+            () = sleep_until(&session.clock, gather_until), if due.is_empty() => {
+                gather_until = Moment::NEVER;
                 due.extend(session.lookout.orders());
                 Ok(())
             }
