@@ -1,6 +1,6 @@
 //! Many writes at once, which go together, where something goes wrong with one or with all of them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests panic")]
 
 use std::{fmt::Display, sync::Arc, time::Duration};
 
@@ -82,7 +82,7 @@ async fn a_batch_whose_answer_never_comes_leaves_nothing() {
     let first = client.register(instance("first")).await.unwrap();
     proxy.set(Way::ToClient, Flow::Swallow);
     for outcome in register(&client, 0..MANY).await {
-        let error = outcome.err().expect("no answer came");
+        let error = outcome.expect_err("no answer came");
         assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{error}");
     }
     assert!(stored(&store).await.len() > 1, "some had landed");
