@@ -56,7 +56,7 @@ impl From<Error> for Failure {
         let code = match error.kind() {
             ErrorKind::Config | ErrorKind::InvalidName | ErrorKind::InvalidInstance => MISUSED,
             // A record is measured before it is sent; an answer that is too large comes from `list` and its like.
-            ErrorKind::TooLarge if matches!(error.operation(), "build" | "encode" | "register" | "elect") => {
+            ErrorKind::TooLarge if matches!(error.operation(), "check" | "encode" | "register" | "elect") => {
                 MISUSED
             }
             _ => FAILED,
