@@ -3,7 +3,7 @@
 use std::{fmt, pin::pin, sync::Arc};
 
 use reception_core::{BoxStream, Client, Error, ErrorKind, Result, Service};
-use reception_kit::{CancellationToken, Lifeline, Supervisor};
+use reception_kit::{CancellationToken, Lifeline, Supervisor, record};
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument as _;
 
@@ -69,7 +69,7 @@ pub struct Gate {
 /// it is registered or would be.
 ///
 /// # Errors
-/// Config for a rise, fall or interval that is too small; NoRuntime outside a tokio runtime.
+/// Config for a rise, fall or interval that is too small; TooLarge for an instance that no store takes; NoRuntime outside a tokio runtime.
 pub fn gate(
     client: Arc<dyn Client>,
     service: Service,
@@ -77,6 +77,8 @@ pub fn gate(
     options: GateOptions,
 ) -> Result<Gate> {
     options.verify()?;
+    // Not a surprise after the first good tries.
+    record::encode(&service)?;
     let supervisor = Supervisor::new(client.backend())?;
     let (chalk, board) = board();
     let (answer, outcome) = oneshot::channel();

@@ -97,24 +97,24 @@ async fn a_try_that_hangs_is_bad_at_its_deadline_and_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_try_delays_the_next_and_no_two_run_at_once() {
+async fn a_slow_try_delays_the_next_and_nothing_is_made_up_for() {
     let (_, client) = memory();
     let times = Arc::new(Mutex::new(Vec::new()));
     let (noted, begun) = (Arc::clone(&times), Instant::now());
-    let slow = move || {
-        noted.lock().unwrap().push(begun.elapsed().as_millis());
-        async {
-            sleep(Duration::from_millis(700)).await;
+    let slow_once = move || {
+        let mut noted = noted.lock().unwrap();
+        noted.push(begun.elapsed().as_millis());
+        let takes = if noted.len() == 1 { 950 } else { 0 };
+        async move {
+            sleep(Duration::from_millis(takes)).await;
             Ok::<(), String>(())
         }
     };
-    let options = GateOptions::default().interval(Duration::from_millis(300));
-    let gate = health::gate(client, api(), slow, options).unwrap();
+    let options = GateOptions::default().rise(4).interval(Duration::from_millis(300));
+    let gate = health::gate(client, api(), slow_once, options).unwrap();
     assert_eq!(Story::of(&gate).next().await, "registered one");
     gate.close().await.unwrap();
-    let times = times.lock().unwrap();
-    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 700), "{times:?}");
-    assert_eq!(times[0], 0);
+    assert_eq!(*times.lock().unwrap(), [0, 950, 1250, 1550]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,6 +171,18 @@ async fn options_that_make_no_sense_are_refused() {
         let error = health::gate(client.clone(), api(), health::always(), options).expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::Config, "{options:?}");
     }
+}
+
+#[tokio::test]
+async fn an_instance_that_no_store_takes_is_refused_before_the_first_try() {
+    let (_, client) = memory();
+    let filler = "\u{1}".repeat(512);
+    let wide = (0..64).fold(Service::builder("api", "10.0.0.7", 8080), |wide, number| {
+        wide.attribute(&format!("k{number}"), &filler)
+    });
+    let error = health::gate(client, wide.build().unwrap(), health::always(), GateOptions::default())
+        .expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
 
 #[test]
