@@ -146,7 +146,7 @@ impl Stay<'_> {
             }
         }
         let ending = match killed {
-            true => child.ended().await,
+            true => child.gone().await,
             false => child.stop(self.register.child.kill_after, &mut self.signals).await,
         };
         Some(ending.code())
