@@ -8,6 +8,7 @@
 //! ([`watchdog`]). Only the child itself is bound to our life: what it started in turn gets the signals to its group, but where the kernel
 //! watches it is not reached when we are killed.
 
+mod group;
 mod socket;
 mod trampoline;
 mod watchdog;
@@ -15,7 +16,13 @@ mod watchdog;
 use std::{
     ffi::OsString,
     io,
-    os::unix::{net::UnixStream, process::CommandExt, process::ExitStatusExt},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            net::UnixStream,
+            process::{CommandExt, ExitStatusExt},
+        },
+    },
     path::PathBuf,
     process::{self, Command, ExitCode, ExitStatus, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -24,7 +31,7 @@ use std::{
 
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitOptions, kill_process_group, test_kill_process_group, waitpgid},
+    process::{Pid, Signal, kill_process_group},
 };
 use tokio::{
     io::AsyncReadExt,
@@ -39,9 +46,9 @@ use crate::{
 use self::watchdog::Watchdog;
 
 /// How often a stopped group is looked at: nothing tells when a process that is not ours ends.
-const LOOK: Duration = Duration::from_millis(10);
-/// How long a killed group is waited for. A process that is dead, but which nobody reaps, would be waited for in vain.
-const KILLED_LOOKS: u32 = 20;
+const LOOK: Duration = Duration::from_millis(20);
+/// How often a killed group is looked at: a process that hangs in the kernel is not waited for longer.
+const KILLED_LOOKS: u32 = 5;
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +116,7 @@ impl Child {
         spawned.arg(trampoline::WORD).arg(trampoline::parent(guarded)).args(command).process_group(0);
         spawned
             .envs(environment.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+            .stdin(Stdio::from(OwnedFd::from(theirs)));
         let child = spawned.spawn()?;
         drop(spawned);
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
@@ -163,18 +170,15 @@ impl Child {
     /// Waits for its end and, when we stopped it, for that of all it started in its group. Cancel safe.
     pub(crate) async fn gone(&mut self) -> Ending {
         let ending = self.ended().await;
-        while self.stopping.load(Ordering::Relaxed) && self.looks < KILLED_LOOKS && self.is_group_alive() {
+        while self.stopping.load(Ordering::Relaxed)
+            && self.looks < KILLED_LOOKS
+            && group::is_alive(self.group)
+        {
             self.looks += u32::from(self.killed.load(Ordering::Relaxed));
             tokio::time::sleep(LOOK).await;
         }
         self.stopping.store(false, Ordering::Relaxed);
         ending
-    }
-
-    fn is_group_alive(&self) -> bool {
-        // As the first process of a container we inherit what the child leaves, and a dead process stays in its group until it is reaped.
-        while let Ok(Some(_)) = waitpgid(self.group, WaitOptions::NOHANG) {}
-        test_kill_process_group(self.group) != Err(Errno::SRCH)
     }
 
     /// Asks the group to end: SIGTERM, and SIGCONT for those that a terminal or a person stopped.

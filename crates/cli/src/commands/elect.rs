@@ -23,9 +23,7 @@ pub(super) async fn carry_out(url: &str, elect: Elect, output: &Output) -> Outco
     };
     let mut stand = Stand::new(&elect, candidate, signals, output);
     let outcome = stand.run(&*elector).await;
-    let outcome = stand.finish(outcome).await;
-    // A store that has just failed to agree would have us wait as long again.
-    if stand.is_unconfirmed() { outcome } else { closed(client, outcome).await }
+    stand.close(&*client, outcome).await
 }
 
 /// What others see of us, checked before any I/O.

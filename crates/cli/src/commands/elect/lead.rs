@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     child::{Child, Ending},
-    exit::{Failure, LOST},
+    exit::Failure,
 };
 
 /// What the child finds its fencing token in.
@@ -44,7 +44,7 @@ impl Stand<'_> {
             Ok(work) => work,
             Err(failure) => {
                 self.resign(leadership).await;
-                return Next::Unfit(failure);
+                return Next::Fail(failure);
             }
         };
         if work.doubted || !leadership.is_held() {
@@ -92,24 +92,24 @@ impl Stand<'_> {
     async fn lost(&mut self, leadership: Leadership, work: Work) -> Next {
         let mut code = work.code();
         let mut stop = work.stop;
+        let told = if work.doubted { Told::doubt() } else { Told::lost(&leadership.lost().await) };
+        let failure = told.failure().filter(|_| self.elect.once);
+        self.outside.say(told);
         if work.doubted {
-            self.outside.say(Told::doubt());
-            let resigned = tokio::select! {
+            let asked_before = stop.is_some();
+            tokio::select! {
                 biased;
-                resigned = leadership.resign() => resigned,
-                asked = self.outside.stop(), if stop.is_none() => {
+                resigned = leadership.resign() => self.unconfirmed = resigned.err().filter(|_| asked_before),
+                asked = self.outside.stop(), if !asked_before => {
+                    // By now it waits as any other candidate does.
                     (stop, code) = (Some(asked), 0);
-                    Ok(())
                 }
-            };
-            self.unconfirmed = resigned.err();
-        } else {
-            self.outside.say(Told::lost(&leadership.lost().await));
+            }
         }
-        match stop {
-            stop if self.elect.once => Next::End(LOST, stop),
-            Some(stop) => Next::End(code, Some(stop)),
-            None => Next::Again(Duration::ZERO),
+        match (failure, stop) {
+            (Some(failure), _) => Next::Fail(failure),
+            (None, Some(stop)) => Next::End(code, Some(stop)),
+            (None, None) => Next::Again(Duration::ZERO),
         }
     }
 

@@ -59,6 +59,11 @@ impl<'a> Outside<'a> {
         }
     }
 
+    /// The next signal. Cancel safe.
+    pub(super) async fn signal(&mut self) {
+        self.signals.next().await;
+    }
+
     /// Waits until what was said has been written; a wish to stop when that comes first. Cancel safe.
     pub(super) async fn written(&mut self) -> Option<Stop> {
         while !self.cut && !self.teller.is_done() {

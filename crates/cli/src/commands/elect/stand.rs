@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reception::{Elector, Error, Service};
+use reception::{Client, Elector, Error, Service};
 
 use super::{
     outside::{Outside, Stop},
@@ -24,6 +24,8 @@ pub(super) struct Stand<'a> {
     candidate: Service,
     /// Why the store did not agree when we gave up.
     pub(super) unconfirmed: Option<Error>,
+    /// It does not lead, and has nothing to give up that others wait for.
+    waits: bool,
 }
 
 /// What follows a leadership.
@@ -31,8 +33,8 @@ pub(super) struct Stand<'a> {
 pub(super) enum Next {
     /// The command ends, asked to or not, with this code unless it must tell of a failure.
     End(u8, Option<Stop>),
-    /// The child cannot be run.
-    Unfit(Failure),
+    /// The command ends with this failure: the child cannot be run, or a leadership that was to be the only one is lost.
+    Fail(Failure),
     /// It stands again, after this long.
     Again(Duration),
 }
@@ -40,22 +42,24 @@ pub(super) enum Next {
 impl<'a> Stand<'a> {
     pub(super) fn new(elect: &'a Elect, candidate: Service, signals: Signals, output: &'a Output) -> Self {
         let outside = Outside::new(signals, output);
-        Self { elect, outside, pauses: Pauses::new(), candidate, unconfirmed: None }
+        Self { elect, outside, pauses: Pauses::new(), candidate, unconfirmed: None, waits: true }
     }
 
     /// Stands until it is over.
     pub(super) async fn run(&mut self, elector: &dyn Elector) -> Outcome {
         loop {
+            self.waits = true;
             self.outside.say(Told::candidate(self.candidate.id()));
             let leadership = tokio::select! {
                 biased;
                 stop = self.outside.stop() => return stop.outcome(0),
                 won = elector.elect(self.candidate.clone()) => won?,
             };
+            self.waits = false;
             self.unconfirmed = None;
             let pause = match self.lead(leadership).await {
                 Next::End(code, stop) => return self.ended(code, stop),
-                Next::Unfit(failure) => {
+                Next::Fail(failure) => {
                     if let Some(unconfirmed) = self.unconfirmed() {
                         unconfirmed.tell();
                     }
@@ -63,11 +67,30 @@ impl<'a> Stand<'a> {
                 }
                 Next::Again(pause) => pause,
             };
+            self.waits = true;
             tokio::select! {
                 biased;
                 stop = self.outside.stop() => return stop.outcome(0),
                 () = tokio::time::sleep(pause) => {}
             }
+        }
+    }
+
+    /// Waits for the last lines and lets go of the store, at once at a further signal.
+    pub(super) async fn close(&mut self, client: &dyn Client, outcome: Outcome) -> Outcome {
+        let outcome = self.outside.finish(outcome).await;
+        if self.unconfirmed.is_some() {
+            // A store that has just failed to agree would have us wait as long again.
+            return outcome;
+        }
+        let closed = tokio::select! {
+            biased;
+            () = self.outside.signal() => Ok(()),
+            closed = client.close() => closed,
+        };
+        match (outcome, closed) {
+            (Ok(0), Err(error)) if !self.waits => Err(Failure::new(FAILED, error.to_string())),
+            (outcome, _) => outcome,
         }
     }
 
@@ -86,15 +109,5 @@ impl<'a> Stand<'a> {
 
     fn unconfirmed(&self) -> Option<Failure> {
         self.unconfirmed.as_ref().map(|error| Failure::new(FAILED, error.to_string()))
-    }
-
-    /// Whether the store has not agreed to our end.
-    pub(super) fn is_unconfirmed(&self) -> bool {
-        self.unconfirmed.is_some()
-    }
-
-    /// Waits for the last lines.
-    pub(super) async fn finish(&mut self, outcome: Outcome) -> Outcome {
-        self.outside.finish(outcome).await
     }
 }

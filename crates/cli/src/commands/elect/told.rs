@@ -3,7 +3,12 @@
 use reception::{Error, ErrorKind, FencingToken, ServiceId};
 use serde::Serialize;
 
-use crate::output::{Ink, Say, Token, one_line};
+use crate::{
+    exit::{Failure, LOST},
+    output::{Ink, Say, Token, one_line},
+};
+
+const DOUBT: &str = "the store did not answer in time, so the child was stopped before a rival may lead";
 
 /// What happened to the candidate.
 #[derive(Debug, Serialize)]
@@ -72,8 +77,15 @@ impl Told {
     }
 
     pub(super) fn doubt() -> Self {
-        let error = "the store did not answer in time, so the child was stopped before a rival may lead";
-        Self::Lost { reason: Reason::Doubt, error: error.to_owned() }
+        Self::Lost { reason: Reason::Doubt, error: DOUBT.to_owned() }
+    }
+
+    /// The loss of a leadership that was to be the only one.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Lost { error, .. } => Some(Failure::new(LOST, format!("the leadership was lost: {error}"))),
+            _ => None,
+        }
     }
 }
 
