@@ -169,15 +169,23 @@ async fn a_withdrawal_without_an_answer_is_told_and_confirmed_later() {
 
 #[tokio::test(start_paused = true)]
 async fn a_close_without_an_answer_is_an_error_and_the_instance_vanishes_later() {
-    let (cluster, client) = memory();
-    let gate = health::gate(client.clone(), api(), health::always(), policy(OnConflict::Wait)).unwrap();
-    assert_eq!(Story::of(&gate).next().await, "registered one");
-    cluster.faults().of(&client).partition();
-    let begun = Instant::now();
-    assert_eq!(gate.close().await.expect_err("not confirmed").kind(), ErrorKind::Unavailable);
-    assert!(begun.elapsed() <= Options::default().timeout, "{:?}", begun.elapsed());
-    let other = cluster.client(Options::default()).unwrap();
-    until_shown(&other, &[]).await;
+    for (silent, kind) in [(false, ErrorKind::Unavailable), (true, ErrorKind::Timeout)] {
+        let (cluster, client) = memory();
+        let gate = health::gate(client.clone(), api(), health::always(), policy(OnConflict::Wait)).unwrap();
+        assert_eq!(Story::of(&gate).next().await, "registered one");
+        let faults = cluster.faults().of(&client);
+        if silent {
+            faults.silence();
+        } else {
+            faults.partition();
+        }
+        let begun = Instant::now();
+        assert_eq!(gate.close().await.expect_err("not confirmed").kind(), kind);
+        let limit = Options::default().timeout + Duration::from_millis(100);
+        assert!(begun.elapsed() <= limit, "{:?}", begun.elapsed());
+        let other = cluster.client(Options::default()).unwrap();
+        until_shown(&other, &[]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
