@@ -5,7 +5,6 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
-    time::timeout,
 };
 
 use super::*;
@@ -152,8 +151,7 @@ async fn servers_that_never_answer_or_trickle_are_bad_at_the_deadline() {
         let gate = health::gate(client, api(), server.http("/"), options).unwrap();
         let told = word(&Story::of(&gate).any().await.unwrap());
         assert_eq!(told, "failing: no answer within 1s");
-        // In the middle of a try.
-        timeout(Duration::from_millis(500), gate.close()).await.expect("at once").unwrap();
+        in_time(gate.close()).await.unwrap();
     }
 }
 
