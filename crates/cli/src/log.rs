@@ -1,10 +1,8 @@
 //! Logs on stderr: warnings unless told otherwise.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
-
-use crate::output::no_colour;
 
 /// Starts logging. `RUST_LOG` wins over the count of `-v`.
 pub(crate) fn start(verbose: u8) {
@@ -18,6 +16,6 @@ pub(crate) fn start(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && !no_colour())
+        .with_ansi(false)
         .init();
 }

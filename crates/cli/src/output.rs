@@ -13,7 +13,7 @@ use crate::args::{Format, Global};
 
 use self::lines::Lines;
 pub(crate) use self::{
-    ink::{Ink, no_colour, one_line, printable},
+    ink::{Ink, one_line, printable},
     lines::Broken,
     shapes::{Instance, LeaderShape, Token, text_of},
     teller::Teller,

@@ -36,7 +36,7 @@ impl Ink {
 }
 
 /// Whether `NO_COLOR` is set to anything (no-color.org).
-pub(crate) fn no_colour() -> bool {
+fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
