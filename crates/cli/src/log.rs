@@ -13,9 +13,5 @@ pub(crate) fn start(verbose: u8) {
     };
     let named = EnvFilter::try_from_default_env();
     let filter = named.unwrap_or_else(|_| EnvFilter::default().add_directive(level.into()));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
 }
