@@ -81,6 +81,9 @@ impl Stay<'_> {
         if let Some(gate) = self.gate.take() {
             killed = self.withdraw(gate, reason, &mut end).await;
         }
+        if !killed {
+            killed = self.written(&mut end).await;
+        }
         end.child = self.stop_child(drain, killed).await;
         if let Err(broken) = self.teller.finish(LAST_LINES).await {
             end.unwritten(broken);
@@ -129,6 +132,24 @@ impl Stay<'_> {
             }
         }
         killed
+    }
+
+    /// Waits until what was said stands before what the child says to its end; true when a signal came meanwhile, which kills the child.
+    async fn written(&mut self, end: &mut End) -> bool {
+        let Some(child) = &self.child else { return false };
+        tokio::select! {
+            biased;
+            () = self.signals.next() => {
+                child.kill();
+                true
+            }
+            written = self.teller.finish(LAST_LINES) => {
+                if let Err(broken) = written {
+                    end.unwritten(broken);
+                }
+                false
+            }
+        }
     }
 
     /// Lets the child go on for the drain and stops it then; what it ended with, if there is one.

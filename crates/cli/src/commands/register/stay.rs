@@ -1,6 +1,6 @@
 //! From the start to what ends it.
 
-use std::future;
+use std::{future, pin::pin};
 
 use futures_util::StreamExt;
 use reception::{
@@ -108,17 +108,26 @@ impl<'a> Stay<'a> {
         }
     }
 
+    /// A signal waits until the child runs, which is then stopped as any other; a second one does not.
     async fn start_child(&mut self) -> Option<Stop> {
-        tokio::select! {
-            biased;
-            () = self.signals.next() => Some(Stop::Signal),
-            spawned = Child::spawn(&self.register.child.command, &[]) => match spawned {
-                Ok(child) => {
-                    self.child = Some(child);
-                    None
-                }
-                Err(failure) => Some(Stop::Unfit(failure)),
-            },
+        let mut spawning = pin!(Child::spawn(&self.register.child.command, &[]));
+        let mut asked = false;
+        let spawned = loop {
+            tokio::select! {
+                biased;
+                () = self.signals.next() => match asked {
+                    false => asked = true,
+                    true => return Some(Stop::Signal),
+                },
+                spawned = &mut spawning => break spawned,
+            }
+        };
+        match spawned {
+            Ok(child) => {
+                self.child = Some(child);
+                asked.then_some(Stop::Signal)
+            }
+            Err(failure) => Some(Stop::Unfit(failure)),
         }
     }
 
