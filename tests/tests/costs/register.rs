@@ -84,6 +84,7 @@ async fn a_thousand_registrations_at_once_are_few_calls_and_few_views() {
     assert_eq!(bill.server.method("Watch").calls, 1);
     assert_eq!(bill.calls, bill.server.method("Txn").calls + leases + 1, "{bill}");
     assert!(views <= VIEWS, "{views} views of one burst");
+    bounds::joined(bill.requests, MANY as u64).expect("the watches of own keys go together, too");
 
     let before = stage.mark(&way).await;
     let updates = guards.iter().map(|guard| {

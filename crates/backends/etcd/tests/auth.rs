@@ -110,6 +110,32 @@ async fn a_service_that_is_forbidden_hurts_no_other_that_is_registered_with_it()
 }
 
 #[tokio::test]
+async fn rights_on_single_keys_are_enough_to_hear_that_one_was_removed() {
+    const MANY: usize = 10;
+    let mut guarded = Guarded::start(EtcdOptions::default()).await;
+    guarded.root.user_add("porter", PASSWORD, None).await.unwrap();
+    guarded.root.role_add("porter").await.unwrap();
+    // Every other one: between two of them is one that is nobody's business.
+    let key = |number: usize| format!("test/services/api/i{:02}", number * 2);
+    for number in 0..MANY {
+        let right = Permission::read_write(key(number));
+        guarded.root.role_grant_permission("porter", right).await.unwrap();
+    }
+    let right = Permission::read_write("test/gone/").with_prefix();
+    guarded.root.role_grant_permission("porter", right).await.unwrap();
+    guarded.root.user_grant_role("porter", "porter").await.unwrap();
+    let client = guarded.dial("porter", PASSWORD).await;
+    let all = (0..MANY).map(|number| client.register(instance(&format!("i{:02}", number * 2))));
+    let guards = futures_util::future::join_all(all).await;
+    assert!(guards.iter().all(Result::is_ok), "{guards:?}");
+    let store = guarded.foreign().await;
+    let removed = store.kv_client().delete(key(3), None).await.unwrap();
+    let after = removed.header().unwrap().revision();
+    support::returned(&store, "i06", after).await;
+    client.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_password_may_be_in_a_file() {
     let guarded = Guarded::start(EtcdOptions::default()).await;
     let folder = tempfile::tempdir().unwrap();

@@ -1,14 +1,16 @@
-//! What happens to this client's own keys: one stream, one server-side watch per key.
+//! What happens to this client's own keys: one stream, with a watch for a key, or one for many of a service.
 //!
 //! A change of one key costs one message, whatever the number of keys; a watch on a whole service would bring every change of
 //! everybody else's instances. A registration starts to look after its write, from the revision of that write on, so nothing is
 //! missed and nothing is waited for.
 
+mod spans;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     mem,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -19,6 +21,10 @@ use reception_core::{Error, ErrorKind, Moment};
 use reception_kit::{Backoff, CancellationToken, sleep_until};
 use tokio::sync::{Notify, watch};
 
+use self::{
+    spans::Told,
+    table::{Key, Table},
+};
 use super::{Ended, Line, Position, Range, Session, is_gone, line::Requests};
 use crate::error::error;
 
@@ -34,27 +40,6 @@ pub(crate) struct Lookout {
     changed: Notify,
     /// How often the store was found to have gone back.
     rewound: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    keys: BTreeMap<i64, Key>,
-    next: i64,
-    running: bool,
-    /// Watches that the open stream does not have yet, and those it has in vain.
-    fresh: Vec<i64>,
-    left: Vec<i64>,
-    /// The term of the store's leader that was told last.
-    term: u64,
-}
-
-#[derive(Debug)]
-struct Key {
-    key: String,
-    from: i64,
-    /// The lease that the record is on as far as its owner knows; zero for none.
-    lease: i64,
-    seen: watch::Sender<Option<Seen>>,
 }
 
 #[derive(Debug)]
@@ -89,7 +74,9 @@ impl Eye {
         let mut table = session.lookout.table();
         table.next += 1;
         let watch = table.next;
-        table.keys.insert(watch, Key { key: key.to_owned(), from, lease: 0, seen: sender });
+        table
+            .keys
+            .insert(watch, Key { key: key.to_owned(), from, told: 0, span: None, lease: 0, seen: sender });
         table.fresh.push(watch);
         if !mem::replace(&mut table.running, true) {
             session.supervisor.spawn("lookout", run(Arc::clone(session)));
@@ -127,11 +114,13 @@ impl Eye {
 impl Drop for Eye {
     fn drop(&mut self) {
         let mut table = self.session.lookout.table();
-        table.keys.remove(&self.watch);
-        // One that the stream does not have yet need not be taken from it.
-        match table.fresh.iter().position(|watch| *watch == self.watch) {
-            Some(at) => drop(table.fresh.swap_remove(at)),
-            None => table.left.push(self.watch),
+        let Some(key) = table.keys.remove(&self.watch) else { return };
+        // One that the stream does not have yet need not be taken from it, nor one of a span that others need.
+        match (key.span, table.fresh.iter().position(|watch| *watch == self.watch)) {
+            (Some(span), _) if table.spans.leave(span, &key.key, self.watch) => table.left.push(span),
+            (Some(_), _) => {}
+            (None, Some(at)) => drop(table.fresh.swap_remove(at)),
+            (None, None) => table.left.push(self.watch),
         }
         drop(table);
         self.session.lookout.changed.notify_one();
@@ -144,19 +133,26 @@ impl Lookout {
     }
 
     /// Everything to look at, for a new stream.
-    fn all(&self) -> Vec<Range> {
+    fn all(&self) -> Vec<Order> {
         let mut table = self.table();
         table.fresh.clear();
         table.left.clear();
-        table.keys.iter().map(|(watch, key)| key.range(*watch)).collect()
+        for (eye, told) in table.spans.end() {
+            if let Some(key) = table.keys.get_mut(&eye) {
+                (key.told, key.span) = (key.told.max(told), None);
+            }
+        }
+        let all = table.keys.keys().copied().collect();
+        table.plan(all)
     }
 
     fn orders(&self) -> Vec<Order> {
         let mut table = self.table();
         let fresh = mem::take(&mut table.fresh);
-        let left = mem::take(&mut table.left);
-        let range = |watch| table.keys.get(&watch).map(|key| Order::Add(key.range(watch)));
-        fresh.into_iter().filter_map(range).chain(left.into_iter().map(Order::Remove)).collect()
+        let mut orders = table.plan(fresh);
+        // Last: what takes the place of a watch is there before that ends.
+        orders.extend(mem::take(&mut table.left).into_iter().map(Order::Remove));
+        orders
     }
 
     /// A store that has not come as far as we have seen is another one, or an older state of itself: a watch from a later revision
@@ -172,10 +168,12 @@ impl Lookout {
         let fresh: BTreeSet<i64> = table.fresh.iter().copied().collect();
         let back = |(watch, key): (&i64, &Key)| older || (key.is_ahead(at) && !fresh.contains(watch));
         if !table.keys.iter().any(back) {
-            return None;
+            // What was told elsewhere and is not here yet is told again: nothing of it is ours.
+            return table.untell(at.revision).then(behind);
         }
         let error = behind();
         // Also what came meanwhile: the next stream may find the store past the revision at which it was before.
+        table.untell(if older { 0 } else { at.revision });
         for key in table.keys.values_mut().filter(|key| older || key.is_ahead(at)) {
             key.from = key.from.min(at.revision + 1);
             key.seen.send_replace(Some(Seen::Unsure(error.clone())));
@@ -213,51 +211,70 @@ impl Lookout {
         }
     }
 
-    fn tell(&self, answer: &WatchResponse) {
+    /// Tells what an answer says; `own` knows the keys that this client wants.
+    fn tell(&self, answer: &WatchResponse, own: impl Fn(&[u8]) -> bool) {
         let at = Position::of(answer.header());
         let mut table = self.table();
         table.term = table.term.max(at.term);
-        let Some(key) = table.keys.get_mut(&answer.watch_id()) else { return };
+        let watch = answer.watch_id();
+        let spanned = table.spans.hear(answer, own);
         // Written to a store that has been set back since, or to a server that is ahead of this one: its owner finds out. The watch
         // stays, and so does its beginning, by which the owner sees whether it is deaf.
-        if answer.created() && at.revision > 0 && key.is_ahead(at) {
-            key.seen.send_replace(Some(Seen::Unsure(behind())));
+        if answer.created() && at.revision > 0 {
+            let eyes = if spanned.is_some() { table.spans.eyes(watch) } else { vec![watch] };
+            for eye in eyes {
+                if let Some(key) = table.keys.get(&eye).filter(|key| key.is_ahead(at)) {
+                    key.seen.send_replace(Some(Seen::Unsure(behind())));
+                }
+            }
         }
-        for event in answer.events() {
-            let Some(kv) = event.kv() else { continue };
-            let revision = kv.mod_revision();
-            let seen = if is_gone(event) {
-                Seen::Gone { revision }
-            } else {
-                Seen::Put { revision, lease: kv.lease() }
-            };
-            key.from = key.from.max(revision + 1);
-            key.seen.send_replace(Some(seen));
+        let Some(told) = spanned else {
+            let Some(key) = table.keys.get_mut(&watch) else { return };
+            for event in answer.events() {
+                let Some(kv) = event.kv() else { continue };
+                key.tell(kv.mod_revision(), (!is_gone(event)).then_some(kv.lease()));
+            }
+            return;
+        };
+        for Told { eye, revision, lease } in told {
+            if let Some(key) = table.keys.get_mut(&eye).filter(|key| revision >= key.from) {
+                key.tell(revision, lease);
+            }
+        }
+        let quiet = table.quieten(watch);
+        drop(table);
+        if quiet {
+            self.changed.notify_one();
         }
     }
 
-    /// The key's history is gone: look from where there is some, and let the owner compare.
+    /// The store's history before `first` is gone: look from where there is some, and let the owners compare. Those of all watches that need
+    /// more, since each would end the stream in its turn.
     fn restart(&self, watch: i64, first: i64, error: &Error) {
-        if let Some(key) = self.table().keys.get_mut(&watch) {
-            key.from = first;
-            key.seen.send_replace(Some(Seen::Unsure(error.clone())));
+        let mut table = self.table();
+        for (eye, key) in &mut table.keys {
+            if *eye == watch || key.start() < first {
+                (key.from, key.told) = (first, 0);
+                key.seen.send_replace(Some(Seen::Unsure(error.clone())));
+            }
         }
     }
-}
 
-impl Key {
-    /// Whether a store that is here has yet to come to what the watch begins after.
-    fn is_ahead(&self, at: Position) -> bool {
-        self.from > at.revision + 1
-    }
-
-    fn range(&self, watch: i64) -> Range {
-        Range { watch, key: self.key.clone().into_bytes(), end: None, from: self.from }
+    /// The error to go on with: the next stream has single keys where the server shows no more, and need not wait for other rights.
+    fn refused(&self, watch: i64, error: Error) -> Error {
+        if error.kind() == ErrorKind::Denied && self.table().spans.refuse(watch) {
+            return apart(&error);
+        }
+        error
     }
 }
 
 fn behind() -> Error {
     error(ErrorKind::Unavailable, OPERATION, "the store is not as far as it was")
+}
+
+fn apart(denied: &Error) -> Error {
+    error(ErrorKind::Unavailable, OPERATION, format!("only single keys are shown: {}", denied.context()))
 }
 
 async fn run(session: Arc<Session>) {
@@ -277,7 +294,7 @@ async fn run(session: Arc<Session>) {
 
 /// Follows one stream until it breaks; none when there was nothing to look at or the client closes.
 async fn look(session: &Session, closing: &CancellationToken) -> Option<Error> {
-    let mut due: VecDeque<Order> = session.lookout.all().into_iter().map(Order::Add).collect();
+    let mut due: VecDeque<Order> = session.lookout.all().into();
     let Some(Order::Add(first)) = due.pop_front() else {
         tokio::select! {
             () = session.lookout.changed.notified() => {}
@@ -289,7 +306,7 @@ async fn look(session: &Session, closing: &CancellationToken) -> Option<Error> {
     let line = tokio::select! {
         opened = opening => match opened {
             Ok(line) => line,
-            Err(error) => return Some(error),
+            Err(error) => return Some(session.lookout.refused(first.watch, error)),
         },
         () = closing.cancelled() => return None,
     };
@@ -314,7 +331,9 @@ async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Erro
                     removed.insert(watch);
                 }
             }),
-            answer = answers.next(OPERATION) => answer.map(|answer| session.lookout.tell(&answer)),
+            answer = answers.next(OPERATION) => answer.map(|answer| {
+                session.lookout.tell(&answer, |key| session.wanted.has(key));
+            }),
             () = session.lookout.changed.notified(), if gather_until == Moment::NEVER => {
                 gather_until = session.clock.now().saturating_add(GATHER);
                 Ok(())
@@ -335,7 +354,8 @@ async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Erro
                 session.lookout.restart(watch, first, &error);
                 return error;
             }
-            Err(Ended::Canceled { error, .. } | Ended::Failed(error)) => return error,
+            Err(Ended::Canceled { watch, error }) => return session.lookout.refused(watch, error),
+            Err(Ended::Failed(error)) => return error,
         }
     }
 }

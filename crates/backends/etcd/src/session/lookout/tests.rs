@@ -3,10 +3,14 @@
 use super::*;
 use crate::testing::{answer, created, event, header};
 
+fn key(key: &str, from: i64, lease: i64, seen: watch::Sender<Option<Seen>>) -> Key {
+    Key { key: key.to_owned(), from, told: 0, span: None, lease, seen }
+}
+
 fn looking(from: i64, lease: i64) -> (Lookout, watch::Receiver<Option<Seen>>) {
     let lookout = Lookout::default();
     let (seen, eye) = watch::channel(None);
-    lookout.table().keys.insert(1, Key { key: "k".to_owned(), from, lease, seen });
+    lookout.table().keys.insert(1, key("k", from, lease, seen));
     (lookout, eye)
 }
 
@@ -50,11 +54,11 @@ fn what_is_written_while_the_stream_opens_is_not_ahead_of_the_store() {
 fn what_was_written_to_a_store_before_it_was_set_back_is_compared() {
     // Looked at only while a stream to the store that was set back was opening, or open.
     let (lookout, mut eye) = looking(10, 0);
-    lookout.tell(&created(9));
+    lookout.tell(&created(9), |_| false);
     assert!(!unsure(&mut eye));
-    lookout.tell(&created(0));
+    lookout.tell(&created(0), |_| false);
     assert!(!unsure(&mut eye), "an answer that tells nothing");
-    lookout.tell(&created(4));
+    lookout.tell(&created(4), |_| false);
     assert!(unsure(&mut eye));
     // A server that lags will come there; its owner sees which it is by what it finds.
     assert_eq!(from(&lookout), 10);
@@ -65,7 +69,7 @@ fn a_store_that_was_set_back_is_told_also_to_what_came_meanwhile() {
     let (lookout, mut eye) = looking(10, 0);
     lookout.table().fresh.push(1);
     let (seen, mut other) = watch::channel(None);
-    lookout.table().keys.insert(2, Key { key: "l".to_owned(), from: 8, lease: 0, seen });
+    lookout.table().keys.insert(2, key("l", 8, 0, seen));
     assert!(lookout.rewind(at(4, 3)).is_some());
     assert!(unsure(&mut other));
     assert!(unsure(&mut eye));
@@ -75,7 +79,7 @@ fn a_store_that_was_set_back_is_told_also_to_what_came_meanwhile() {
 #[test]
 fn a_store_with_an_older_leader_is_compared() {
     let (lookout, mut eye) = looking(10, 0);
-    lookout.tell(&answer(header(9, 8), Vec::new()));
+    lookout.tell(&answer(header(9, 8), Vec::new()), |_| false);
     assert!(lookout.rewind(at(20, 2)).is_some());
     assert!(unsure(&mut eye));
     assert_eq!(from(&lookout), 10);
@@ -93,9 +97,9 @@ fn an_answer_without_a_header_rewinds_nothing() {
 #[test]
 fn a_revision_that_goes_backwards_is_told_and_moves_nothing_back() {
     let (lookout, mut eye) = looking(10, 0);
-    lookout.tell(&answer(header(20, 1), vec![event(0, "k", 20, 2)]));
+    lookout.tell(&answer(header(20, 1), vec![event(0, "k", 20, 2)]), |_| false);
     assert!(matches!(&*eye.borrow_and_update(), Some(Seen::Put { revision: 20, lease: 7 })));
-    lookout.tell(&answer(header(12, 1), vec![event(1, "k", 12, 0)]));
+    lookout.tell(&answer(header(12, 1), vec![event(1, "k", 12, 0)]), |_| false);
     assert!(matches!(&*eye.borrow_and_update(), Some(Seen::Gone { revision: 12 })));
     assert_eq!(from(&lookout), 21);
 }
