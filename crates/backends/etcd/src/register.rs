@@ -44,7 +44,8 @@ pub(crate) struct Place {
     /// The lease of a first put that may still land.
     unsettled: Option<i64>,
     eye: Option<Eye>,
-    doubtful: bool,
+    /// Why the lease was in doubt last, until the record was looked at again.
+    doubt: Option<Error>,
 }
 
 impl Place {
@@ -66,7 +67,7 @@ impl Place {
             stored: Vec::new(),
             unsettled: None,
             eye: None,
-            doubtful: false,
+            doubt: None,
         })
     }
 
@@ -148,6 +149,8 @@ impl Place {
     fn stands(&mut self, revision: i64, lease: i64) {
         self.standing = Some(revision);
         self.lease = Some(lease);
+        self.doubt = None;
+        self.seat.proven(lease);
         self.look_after(revision);
         if let Some(eye) = &self.eye {
             eye.rests_on(lease);
@@ -193,10 +196,11 @@ impl Place {
                 Some(News::Lost(error(ErrorKind::LeaseLost, OPERATION, "the lease was replaced")))
             }
             State::Held { doubt: Some(error), .. } | State::Refused(error) => {
-                self.doubtful = true;
+                self.doubt = Some(error.clone());
                 Some(News::Doubtful(error))
             }
-            State::Held { doubt: None, .. } => std::mem::take(&mut self.doubtful).then_some(News::Healthy),
+            // The lease stands. Whether the record does the watch on it may not have told yet, so it is looked at.
+            State::Held { doubt: None, .. } => self.doubt.take().map(News::Lost),
             State::Lost(error) => Some(News::Lost(error)),
             State::Wanted | State::Ended(_) => None,
         }

@@ -264,3 +264,26 @@ async fn a_renewal_that_is_overdue_is_doubtful_before_every_silent_endpoint_was_
     eventually(SOON, active).await.unwrap();
     registration.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn after_an_outage_a_registration_is_active_when_the_store_shows_it() {
+    let etcd = Etcd::start().await.unwrap();
+    let mut store = direct(&etcd).await;
+    let proxy = Proxy::start(etcd.endpoint()).await.unwrap();
+    let client = dial(proxy.endpoint(), "ttl=3s&timeout=3s").await;
+    let registration = client.register(instance("one")).await.unwrap();
+    for round in 0..4 {
+        let mut states = registration.changes();
+        proxy.set_both(Flow::Stall);
+        let doubtful =
+            async { while !matches!(states.next().await.unwrap(), RegistrationState::Doubtful(_)) {} };
+        tokio::time::timeout(SOON, doubtful).await.expect("it is in doubt");
+        store.delete("test/services/api/one", None).await.unwrap();
+        proxy.set_both(Flow::Pass);
+        let active = async { while !matches!(states.next().await.unwrap(), RegistrationState::Active) {} };
+        tokio::time::timeout(SOON, active).await.expect("it is active again");
+        let shown = keys(&store, "test/services/api/one").await;
+        assert_eq!(shown.len(), 1, "active without a record in round {round}");
+    }
+    registration.close().await.unwrap();
+}

@@ -136,6 +136,14 @@ impl Seat {
         self.shard.suspect.notify_one();
     }
 
+    /// A write on this lease went through: a doubt is over, and the next one is told again.
+    pub(crate) fn proven(&self, lease: i64) {
+        self.shard.state.send_if_modified(|state| match state {
+            State::Held { lease: held, doubt } if *held == lease => doubt.take().is_some(),
+            _ => false,
+        });
+    }
+
     /// Waits until the closing client has revoked the lease.
     pub(crate) async fn revoked(&mut self) -> Result<()> {
         loop {
