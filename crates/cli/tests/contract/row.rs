@@ -1,0 +1,97 @@
+//! The rows: each a kind of store that the cases are played on.
+
+use futures_util::future::BoxFuture;
+use reception_lab::Result;
+
+use crate::{
+    case::{Case, Need},
+    stores::{self, Store},
+};
+
+/// One kind of store.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// The backend's name.
+    pub(crate) name: &'static str,
+    /// What it cannot do, and why.
+    pub(crate) lacks: &'static [(Need, &'static str)],
+    /// Why it cannot be played on this machine.
+    missing: fn() -> Option<String>,
+    /// Gives a case a place of its own; with `true` a server of its own.
+    pub(crate) open: fn(bool) -> BoxFuture<'static, Result<Box<dyn Store>>>,
+}
+
+impl Row {
+    pub(crate) fn missing(&self) -> Option<String> {
+        (self.missing)()
+    }
+
+    pub(crate) fn lack(&self, need: Need) -> bool {
+        self.lacks.iter().any(|(lack, _)| *lack == need)
+    }
+
+    pub(crate) fn plays(&self, case: &Case) -> bool {
+        !case.needs.iter().any(|need| self.lack(*need))
+    }
+}
+
+/// The rows that a build without their feature has not.
+pub(crate) const ABSENT: &[&str] = &[
+    #[cfg(not(feature = "etcd"))]
+    "etcd",
+];
+
+/// Every row; a new backend adds its own.
+pub(crate) const ROWS: &[Row] = &[
+    #[cfg(feature = "etcd")]
+    Row {
+        name: "etcd",
+        lacks: &[(Need::Fixed, "its content is written")],
+        missing: stores::etcd_missing,
+        open: stores::etcd,
+    },
+    LOCAL_ROW,
+    Row {
+        name: "memory",
+        lacks: &[
+            (Need::Fixed, "its content is written"),
+            (Need::Sharing, "it ends with its process"),
+            (Need::Outage, "there is no server"),
+            (Need::Users, "there is no server"),
+            (Need::Strangers, "no other program reaches it"),
+            (Need::Expiry, "nothing ends before its process"),
+        ],
+        missing: || None,
+        open: stores::memory,
+    },
+    Row {
+        name: "static",
+        lacks: &[
+            (Need::Writing, "a list takes none"),
+            (Need::Elections, "a list has none"),
+            (Need::Sharing, "nobody writes what others could see"),
+            (Need::Outage, "there is no server"),
+            (Need::Users, "there is no server"),
+            (Need::Strangers, "a list has no elections"),
+            (Need::Expiry, "a list does not change"),
+        ],
+        missing: || None,
+        open: stores::fixed,
+    },
+];
+
+const LOCAL_ROW: Row = Row {
+    name: "local",
+    lacks: &[
+        (Need::Fixed, "its content is written"),
+        (Need::Outage, "there is no server"),
+        (Need::Users, "there is no server"),
+        (Need::Strangers, "only this command stands there"),
+        (Need::Expiry, "a claim ends with its process"),
+    ],
+    missing: || None,
+    open: stores::local,
+};
+
+/// The row of the cases that are about the command alone.
+pub(crate) const LOCAL: &Row = &LOCAL_ROW;

@@ -1,0 +1,93 @@
+//! What the rows open: a place in a store for one case.
+
+use std::{any::Any, path::Path};
+
+use futures_util::future::BoxFuture;
+use reception::async_trait;
+use reception_lab::Result;
+use tempfile::TempDir;
+
+#[cfg(feature = "etcd")]
+mod etcd;
+
+/// A place in a store. What a row lacks is not asked for.
+#[async_trait]
+pub(crate) trait Store: Send + Sync {
+    /// What `--url` takes; claims end soon after their process.
+    fn url(&self) -> String;
+
+    /// What an error about the store must name.
+    fn endpoint(&self) -> String {
+        unreachable!("this store has no server")
+    }
+
+    /// Ends the server at once.
+    fn kill(&self) {
+        unreachable!("this store has no server")
+    }
+
+    /// Brings the server back with what it held.
+    async fn restart(&self) -> Result<()> {
+        unreachable!("this store has no server")
+    }
+
+    /// Has the server do nothing, with its connections open.
+    fn freeze(&self) {
+        unreachable!("this store has no server")
+    }
+
+    /// Lets it go on.
+    fn thaw(&self) {
+        unreachable!("this store has no server")
+    }
+
+    /// From now on the server asks for this password; the URL with it.
+    async fn lock(&self, _password: &str) -> Result<String> {
+        unreachable!("this store has no users")
+    }
+
+    /// Another program stands with these bytes, until what is returned is dropped.
+    async fn stranger(&self, _election: &str, _value: &str) -> Result<Box<dyn Any + Send>> {
+        unreachable!("nobody else stands here")
+    }
+}
+
+/// A URL that stands for itself, and what lives as long.
+struct Plain {
+    url: String,
+    _folder: Option<TempDir>,
+}
+
+#[async_trait]
+impl Store for Plain {
+    fn url(&self) -> String {
+        self.url.clone()
+    }
+}
+
+/// A folder of its own, in memory where there is such a place.
+pub(crate) fn local(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+    let place = Some(Path::new("/dev/shm")).filter(|place| place.is_dir());
+    let place = place.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let folder = tempfile::Builder::new().prefix("reception-contract-").tempdir_in(place).expect("a folder");
+    // A container's root may be of a type that is refused.
+    let url = format!("local://{}?any_fs=true", folder.path().join("store").display());
+    ready(Plain { url, _folder: Some(folder) })
+}
+
+pub(crate) fn memory(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+    ready(Plain { url: "memory:".to_owned(), _folder: None })
+}
+
+/// Two instances of `api`, as the cases that need a fixed content know.
+pub(crate) fn fixed(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+    ready(Plain { url: "static://127.0.0.1:8081,[::1]:8080/?name=api".to_owned(), _folder: None })
+}
+
+fn ready(store: impl Store + 'static) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+    let store: Box<dyn Store> = Box::new(store);
+    Box::pin(std::future::ready(Ok(store)))
+}
+
+#[cfg(feature = "etcd")]
+pub(crate) use self::etcd::{etcd, etcd_missing};
