@@ -54,7 +54,7 @@ bounds! {
     silence = 10_000,
     /// Over how long the clients come back after they all lost their connections at once.
     spread = 1_000,
-    /// How long a lease outlives its holder.
+    /// How long a lease outlives its holder; zero where there is none and a claim ends with its process.
     ttl = 10_000,
     /// How long a process may take to notice its loss once it runs again.
     wake = 250,

@@ -101,9 +101,10 @@ fn knew(time: &Timeline<'_>, bounds: &Bounds, tenure: &Tenure<'_>, rival: &Line)
     Some(at <= due || forgiven(time, bounds, tenure, late))
 }
 
-/// One that was claimed after its process had stood still for longer than a lease lives.
+/// One that was claimed after its process had stood still for longer than a lease lives. Where that is no time at all nothing
+/// expires, and one that stands still leads on.
 fn outlived(time: &Timeline<'_>, bounds: &Bounds, tenure: &Tenure<'_>) -> Option<Violation> {
-    let held = tenure.held()?;
+    let held = tenure.held().filter(|_| !bounds.ttl.is_zero())?;
     let long = |stop: &Span| stop.to.saturating_sub(stop.from) >= ns(bounds.ttl);
     let stops = &time.process(tenure.subject())?.stops;
     let (_, line) =
