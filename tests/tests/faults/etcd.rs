@@ -10,7 +10,7 @@ use reception_lab::{Error, Etcd, EtcdOptions, Etcdctl, Result};
 use tempfile::TempDir;
 
 use self::{guarded::Guarded, sealed::Sealed};
-use crate::stand::{Guard, Lack, Seal, Setup, Stand, Tally};
+use crate::stand::{Folder, Guard, Lack, Seal, Setup, Stand, Tally};
 
 /// The lessor looks for expired leases twice a second (etcd `server/lease/lessor.go`).
 const EXPIRY_LOOP: Duration = Duration::from_millis(500);
@@ -171,6 +171,10 @@ impl Stand for Stood {
         self.server.restore(&self.saved()).await
     }
 
+    async fn prepare(&self, _namespace: &str, _election: &str) -> Result<()> {
+        Ok(())
+    }
+
     async fn tally(&self) -> Result<Tally> {
         let counts = self.server.counts().await?;
         let writes = ["Txn", "Put", "DeleteRange"].map(|method| counts.method(method).calls).iter().sum();
@@ -200,6 +204,10 @@ impl Stand for Stood {
 
     fn seal(&self) -> Option<&dyn Seal> {
         self.seal.as_ref().map(|seal| seal as &dyn Seal)
+    }
+
+    fn folder(&self) -> Option<&dyn Folder> {
+        None
     }
 
     async fn defragment(&self) -> Result<()> {

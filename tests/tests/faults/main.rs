@@ -7,6 +7,8 @@
 
 mod etcd;
 mod leading;
+mod local;
+mod machine;
 mod plan;
 mod scenario;
 mod serving;

@@ -11,8 +11,8 @@ use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Builder;
 
 use crate::{
-    etcd,
-    scenario::{LEFT_OUT, Outcome, Scenario, all, unproven},
+    etcd, local,
+    scenario::{Outcome, Scenario, all, left_out, unproven},
     stage::Stage,
 };
 
@@ -23,7 +23,7 @@ const THREADS: usize = 3;
 const SEED: u64 = 1;
 
 /// The backends that have a stand.
-const BACKENDS: &[&str] = &["etcd"];
+const BACKENDS: &[&str] = &["etcd", "local"];
 
 /// What `cargo xtask faults` passes on.
 struct Plan {
@@ -51,7 +51,8 @@ impl Plan {
             }
             Err(_) => BACKENDS.to_vec(),
         };
-        let only = env::var("RECEPTION_FAULTS_ONLY").ok().map(|text| numbers(&text)).transpose()?;
+        let only =
+            env::var("RECEPTION_FAULTS_ONLY").ok().map(|text| numbers(&text, &backends)).transpose()?;
         Ok(Self { backends, seed, full: env::var("RECEPTION_FAULTS_ALL").is_ok(), only })
     }
 
@@ -61,14 +62,15 @@ impl Plan {
 }
 
 /// Reads `F7,F9`.
-fn numbers(text: &str) -> Result<Vec<u8>, String> {
+fn numbers(text: &str, backends: &[&str]) -> Result<Vec<u8>, String> {
     let number = |word: &str| {
         let number = word.trim().trim_start_matches(['F', 'f']).parse();
         number.map_err(|_| format!("RECEPTION_FAULTS_ONLY is like F7,F9, not {text}"))
     };
     let numbers = text.split(',').map(number).collect::<Result<Vec<u8>, _>>()?;
-    match numbers.iter().find(|number| !all().iter().any(|scenario| scenario.number == **number)) {
-        Some(unknown) => Err(format!("no scenario is called F{unknown}")),
+    let played: Vec<Scenario> = backends.iter().flat_map(|backend| all(backend)).collect();
+    match numbers.iter().find(|number| !played.iter().any(|scenario| scenario.number == **number)) {
+        Some(unknown) => Err(format!("no scenario of {} is called F{unknown}", backends.join(", "))),
         None => Ok(numbers),
     }
 }
@@ -86,7 +88,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let mut trials = Vec::new();
     for &backend in &plan.backends {
-        for scenario in all().into_iter().filter(|scenario| plan.plays(scenario.number)) {
+        for scenario in all(backend).into_iter().filter(|scenario| plan.plays(scenario.number)) {
             let (seed, full) = (plan.seed, plan.full);
             let name = format!("{backend}::f{:02}_{}", scenario.number, scenario.name);
             trials.push(Trial::test(name, move || play(backend, scenario, seed, full).map_err(Into::into)));
@@ -94,8 +96,11 @@ pub(crate) fn main() -> ExitCode {
     }
     if !arguments.list {
         say(&format!("faults: seed {}, {} rounds", plan.seed, if plan.full { "full" } else { "short" }));
-        for (number, reason) in LEFT_OUT {
-            say(&format!("faults: F{number} is left out: it {reason}"));
+        for backend in &plan.backends {
+            for (number, name, reason) in left_out(backend) {
+                let name = if name.is_empty() { String::new() } else { format!(" {name}") };
+                say(&format!("faults: F{number}{name} is left out on {backend}: {reason}"));
+            }
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -108,6 +113,7 @@ fn play(backend: &'static str, scenario: Scenario, seed: u64, full: bool) -> Out
         runtime.block_on(async {
             let stand = match backend {
                 "etcd" => etcd::stand(scenario.number).await?,
+                "local" => local::stand()?,
                 other => return Err(format!("no stand for {other}")),
             };
             let mut stage = Stage::new(stand, seed, scenario.number, full);

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::{leading, serving, stage::Stage, stand::Lack};
+use crate::{leading, machine, serving, stage::Stage, stand::Lack};
 
 /// What a scenario answers; the text says what did not hold. A panic says the same.
 pub(crate) type Outcome = Result<(), String>;
@@ -35,28 +35,51 @@ macro_rules! scenario {
     };
 }
 
-/// Every scenario, by number.
-pub(crate) fn all() -> Vec<Scenario> {
-    let mut all = [leading::SCENARIOS, serving::SCENARIOS].concat();
+/// Every scenario that a backend plays, by number.
+pub(crate) fn all(backend: &str) -> Vec<Scenario> {
+    let mut all = shared();
+    if backend == "local" {
+        all.retain(|scenario| !machine::LEFT_OUT.iter().any(|(name, _)| *name == scenario.name));
+        all.extend(machine::SCENARIOS);
+    }
     all.sort_by_key(|scenario| scenario.number);
     all
 }
 
-/// The numbers that are not played on one server, each with its reason.
-pub(crate) const LEFT_OUT: &[(u8, &str)] = &[
-    (11, "needs three servers"),
-    (12, "needs three servers"),
-    (13, "needs three servers"),
-    (14, "needs three servers"),
-    (15, "needs three servers"),
-    (16, "needs three servers"),
-    (19, "is about an agent that keeps no data"),
-    (20, "is about an agent beside the store"),
-    (32, "needs a clock that can be set apart from the machine's"),
-    (35, "floods a store; the decoders' bad inputs are played in bad_input.rs"),
-    (36, "needs a small disk"),
-    (37, "is about a health endpoint"),
-    (38, "is about a server list that is asked for"),
-    (39, "needs the processor to itself"),
-    (40, "is a soak of thirty minutes over several stores"),
+fn shared() -> Vec<Scenario> {
+    [leading::SCENARIOS, serving::SCENARIOS].concat()
+}
+
+/// What a backend does not play, each with the number, its name where one scenario of several is meant, and the reason.
+pub(crate) fn left_out(backend: &str) -> Vec<(u8, &'static str, &'static str)> {
+    let mut out: Vec<_> = LEFT_OUT.iter().map(|(number, reason)| (*number, "", *reason)).collect();
+    if backend == "local" {
+        let shared = shared();
+        out.extend(machine::LEFT_OUT.iter().map(|(name, reason)| {
+            let number =
+                shared.iter().find(|scenario| scenario.name == *name).map(|scenario| scenario.number);
+            (number.expect("what is left out is a scenario"), *name, *reason)
+        }));
+    }
+    out.sort_unstable();
+    out
+}
+
+/// The numbers that are played on no single server, each with its reason.
+const LEFT_OUT: &[(u8, &str)] = &[
+    (11, "it needs three servers"),
+    (12, "it needs three servers"),
+    (13, "it needs three servers"),
+    (14, "it needs three servers"),
+    (15, "it needs three servers"),
+    (16, "it needs three servers"),
+    (19, "it is about an agent that keeps no data"),
+    (20, "it is about an agent beside the store"),
+    (32, "it needs a clock that can be set apart from the machine's"),
+    (35, "it floods a store; the decoders' bad inputs are played in bad_input.rs"),
+    (36, "it needs a small disk"),
+    (37, "it is about a health endpoint"),
+    (38, "it is about a server list that is asked for"),
+    (39, "it needs the processor to itself"),
+    (40, "it is a soak of thirty minutes over several stores"),
 ];

@@ -11,7 +11,7 @@ use reception_lab::{Proxy, ProxyOptions};
 
 use crate::{
     scenario::unproven,
-    stand::{Guard, Lack, Seal, Setup, Stand},
+    stand::{Folder, Guard, Lack, Seal, Setup, Stand},
 };
 
 /// The place of one scenario.
@@ -79,4 +79,9 @@ pub(crate) fn guard(stand: &dyn Stand) -> Result<&dyn Guard, String> {
 /// What only a server with certificates can do.
 pub(crate) fn seal(stand: &dyn Stand) -> Result<&dyn Seal, String> {
     stand.seal().ok_or_else(|| unproven(Lack::Seal))
+}
+
+/// What only a folder of this machine allows.
+pub(crate) fn folder(stage: &Stage) -> Result<&dyn Folder, String> {
+    stage.stand.folder().ok_or_else(|| unproven(Lack::Folder))
 }

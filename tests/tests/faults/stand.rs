@@ -1,6 +1,6 @@
 //! The hooks into one kind of server: what a backend brings to play the scenarios.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use reception::async_trait;
 use reception_lab::Result;
@@ -29,6 +29,8 @@ pub(crate) enum Lack {
     Seal,
     /// To forget its history.
     Forgetting,
+    /// To be a folder of this machine.
+    Folder,
 }
 
 impl fmt::Display for Lack {
@@ -37,6 +39,7 @@ impl fmt::Display for Lack {
             Self::Setup(setup) => write!(f, "server set up with {setup:?}"),
             Self::Guard => f.write_str("users to change"),
             Self::Seal => f.write_str("certificates to change"),
+            Self::Folder => f.write_str("folder"),
             Self::Forgetting => f.write_str("way to forget its history"),
         }
     }
@@ -88,6 +91,18 @@ pub(crate) trait Seal: Send + Sync {
     fn url_without_certificate(&self, endpoint: SocketAddr, namespace: &str) -> String;
 }
 
+/// A store that is a folder of this machine: there is no server, and everything can be done to its files.
+pub(crate) trait Folder: Send + Sync {
+    /// Where it lies.
+    fn path(&self) -> PathBuf;
+
+    /// From now on whoever dials, or has dialled, through `endpoint` finds nothing there.
+    fn cut(&self, endpoint: SocketAddr) -> Result<()>;
+
+    /// It finds the folder again.
+    fn heal(&self, endpoint: SocketAddr) -> Result<()>;
+}
+
 /// One running server of a kind, alone in its scenario.
 #[async_trait]
 pub(crate) trait Stand: Send + Sync {
@@ -100,7 +115,7 @@ pub(crate) trait Stand: Send + Sync {
     /// The URL that dials the server, or a proxy in front of it, at `endpoint`.
     fn url(&self, endpoint: SocketAddr, namespace: &str, ttl: Duration) -> String;
 
-    /// The ttl that the store will grant when asked for this one.
+    /// The ttl that the store will grant when asked for this one; none at all where nothing expires.
     fn granted(&self, asked: Duration) -> Duration;
 
     /// How long the store may take to notice a death, beyond the granted ttl.
@@ -139,6 +154,9 @@ pub(crate) trait Stand: Send + Sync {
     /// As `restart`, with what was saved last instead of what is there: the store goes back in time.
     async fn restore(&self) -> Result<()>;
 
+    /// Brings an election to where it stands after its first leader, if that one has to wait.
+    async fn prepare(&self, namespace: &str, election: &str) -> Result<()>;
+
     /// What the server has counted so far.
     async fn tally(&self) -> Result<Tally>;
 
@@ -150,6 +168,9 @@ pub(crate) trait Stand: Send + Sync {
 
     /// What only a server with certificates can do.
     fn seal(&self) -> Option<&dyn Seal>;
+
+    /// What only a folder allows.
+    fn folder(&self) -> Option<&dyn Folder>;
 
     /// Gives the room of forgotten history back to the machine, while nobody is served.
     async fn defragment(&self) -> Result<()>;

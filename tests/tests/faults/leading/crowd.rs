@@ -14,7 +14,7 @@ use crate::{scenario::Outcome, stage::Stage};
 const SHORT: Duration = Duration::from_secs(2);
 
 /// So many wait.
-const WAITING: usize = 200;
+pub(crate) const WAITING: usize = 200;
 
 /// What the crowd may send at a failover, a plain call counted as a stream and a message: a tenth of a message from each. None was seen.
 const FEW: u64 = WAITING as u64 / 10;
@@ -70,7 +70,7 @@ fn asked(proxy: &Proxy) -> u64 {
 }
 
 /// Stands many times over; answers when one of them wins or fails.
-async fn wait(client: Arc<dyn Client>) -> Outcome {
+pub(crate) async fn wait(client: Arc<dyn Client>) -> Outcome {
     let elector = client.elector(&Field::ELECTION.parse().map_err(told)?).await.map_err(told)?;
     let stand = |number: usize| {
         let candidate = Service::builder("crowd", "127.0.0.1", 1).id(&format!("w{number}")).build();

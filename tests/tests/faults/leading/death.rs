@@ -125,14 +125,14 @@ async fn stopped_before_write(stage: &mut Stage, field: &mut Field, rounds: u32)
 }
 
 /// Waits for a write of this one that the store accepted.
-async fn written(field: &mut Field, pid: u32, from: u64) -> Outcome {
+pub(crate) async fn written(field: &mut Field, pid: u32, from: u64) -> Outcome {
     let written =
         |line: &Line| line.event == Event::Write && line.pid == pid && line.details.flag("accepted");
     field.until("write of the new leader", from, PATIENCE, written).await.map(drop)
 }
 
 /// The next write of this one must come, and must be refused.
-async fn refused(field: &mut Field, pid: u32, from: u64) -> Outcome {
+pub(crate) async fn refused(field: &mut Field, pid: u32, from: u64) -> Outcome {
     let write = |line: &Line| line.event == Event::Write && line.pid == pid;
     let write = field.until("write with the old token", from, PATIENCE, write).await?;
     must(!write.details.flag("accepted"), || format!("the store accepted a stale write: {write}"))

@@ -1,12 +1,12 @@
 //! Faults of leaders and candidates.
 
-mod crowd;
+pub(crate) mod crowd;
 mod cut;
-mod death;
-mod field;
+pub(crate) mod death;
+pub(crate) mod field;
 mod judge;
 mod reports;
-mod silence;
+pub(crate) mod silence;
 mod slow;
 mod taken;
 

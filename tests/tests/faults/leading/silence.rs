@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_secs(10);
 const NOTICE: Duration = Duration::from_secs(10);
 
 /// Contenders that serve and watch besides.
-const SERVING: &[&str] = &["--service", "api", "--instances", "2", "--watch", "api"];
+pub(crate) const SERVING: &[&str] = &["--service", "api", "--instances", "2", "--watch", "api"];
 
 /// What falls silent.
 #[derive(Clone, Copy)]
@@ -229,7 +229,7 @@ async fn whole_again(field: &mut Field, pids: &[u32], ids: &[String]) -> Outcome
 }
 
 /// The store lists exactly these.
-async fn listed(field: &Field, ids: &[String], limit: Duration) -> Outcome {
+pub(crate) async fn listed(field: &Field, ids: &[String], limit: Duration) -> Outcome {
     let api: ServiceName = "api".parse().map_err(told)?;
     let exact = || async {
         let view = field.client.list(&api).await.map_err(told)?;
@@ -240,7 +240,7 @@ async fn listed(field: &Field, ids: &[String], limit: Duration) -> Outcome {
 }
 
 /// What all contenders of a serving field register, in order.
-fn instances(field: &Field) -> Vec<String> {
+pub(crate) fn instances(field: &Field) -> Vec<String> {
     let of = |id: &String| [format!("{id}-0"), format!("{id}-1")];
     field.rivals.iter().flat_map(|rival| of(&rival.id)).collect()
 }

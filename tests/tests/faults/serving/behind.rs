@@ -140,7 +140,7 @@ async fn take(watcher: &mut dyn Watcher) -> Outcome {
 }
 
 /// 1000 changes: most are updates, and every tenth instance goes and another comes.
-async fn churn(
+pub(crate) async fn churn(
     writer: &Arc<dyn Client>,
     mut held: Vec<Registration>,
     dice: &mut StdRng,
@@ -174,7 +174,7 @@ async fn update(
 }
 
 /// Waits until a watch shows exactly what the store holds, record by record.
-async fn equal(sight: &Sight, client: &Arc<dyn Client>, when: &str) -> Outcome {
+pub(crate) async fn equal(sight: &Sight, client: &Arc<dyn Client>, when: &str) -> Outcome {
     let probe = || async {
         let listed = client.list(&api()).await.map_err(text)?;
         let seen = sight.now();

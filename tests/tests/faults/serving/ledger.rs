@@ -10,8 +10,8 @@ use std::{
 
 use reception::{ErrorKind, Registration, Snapshot};
 use reception_lab::{
-    Proxy, eventually,
-    history::{self, Bounds, Details, Event, Line, Recorder},
+    Agent, Proxy, eventually,
+    history::{self, Bounds, Details, Event, Line, Recorder, boot_ns},
 };
 use tempfile::TempDir;
 
@@ -123,9 +123,12 @@ impl Ledger {
         }
     }
 
-    /// Writes down what was done to another process.
-    pub(crate) fn of(&self, pid: u32, event: Event) {
-        self.recorder.record_for(pid, event, None, Details::new()).expect("the history can be written");
+    /// Kills another process, as of before: where nothing expires the others know before the kill has returned.
+    pub(crate) fn kill(&self, process: &Agent) {
+        let ns = boot_ns();
+        process.kill();
+        let line = Line::new(ns, process.pid(), Event::Killed, None, Details::new());
+        self.recorder.write(&line).expect("the history can be written");
     }
 
     /// All lines so far, of all processes.

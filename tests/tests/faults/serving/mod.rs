@@ -1,17 +1,17 @@
 //! Faults of registrations and watches.
 
 mod ambiguous;
-mod behind;
-mod cast;
+pub(crate) mod behind;
+pub(crate) mod cast;
 mod certificates;
 mod crowd;
-mod ledger;
+pub(crate) mod ledger;
 mod outage;
 mod races;
 mod resets;
 mod restored;
 mod same_id;
-mod sight;
+pub(crate) mod sight;
 mod taken;
 mod tokens;
 mod wiped;

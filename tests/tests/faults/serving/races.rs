@@ -134,6 +134,7 @@ async fn one(
     came: &Arc<Came>,
 ) -> Outcome {
     let ttl = if orderly { LONG } else { SHORT };
+    stage.stand.prepare(namespace, "reaper").await.map_err(text)?;
     let client = dial(&stage.through(proxy.endpoint(), namespace, ttl)).await?;
     let span = if dice.random() { SPAN } else { WIDE };
     if span == WIDE {

@@ -20,6 +20,8 @@ use crate::{scenario::Outcome, stage::Stage};
 const TTL: Duration = Duration::from_secs(2);
 /// How many processes die and come back at once.
 const TOGETHER: u32 = 3;
+/// How long the second life is looked at where the first leaves no lease.
+const LOOKED: Duration = Duration::from_secs(2);
 /// How long two processes want one id.
 const CONTEST: Duration = Duration::from_secs(10);
 /// What full jitter from 50 ms, doubling, with a second between two tries at most, makes of that: seven tries up to a second and one a
@@ -70,13 +72,12 @@ async fn twice(
     let first = start(url, ledger, name)?;
     registered(ledger, &first, &id, PATIENCE).await?;
     sleep(life).await;
-    first.kill();
-    ledger.of(first.pid(), Event::Killed);
+    ledger.kill(&first);
     let second = start(url, ledger, name)?;
     registered(ledger, &second, &id, PATIENCE).await?;
     let begun = Instant::now();
     let lease = stage.stand.granted(TTL) + stage.stand.expiry_slack();
-    while begun.elapsed() < lease * 2 {
+    while begun.elapsed() < (lease * 2).max(LOOKED) {
         let view = reader.list(&api()).await.map_err(text)?;
         hold(view.get(&id).is_some(), || {
             format!(

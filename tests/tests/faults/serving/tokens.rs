@@ -66,7 +66,11 @@ impl Play {
         hold(update == Some(why), || format!("an update was answered with {update:?}"))?;
         let kept = |seen: &Seen| seen.stale && seen.ids == ids("i", 0..3);
         self.sight.until("Stale with the view kept", SETTLE, kept).await?;
-        let late = dial(&stand.url(self.proxy.endpoint(), NAMESPACE, TTL)).await?;
+        // A folder is looked at when it is dialled, and this one would be refused there.
+        let late = match stand.folder() {
+            Some(_) => Arc::clone(&self.client),
+            None => dial(&stand.url(self.proxy.endpoint(), NAMESPACE, TTL)).await?,
+        };
         let late = Sight::begin(&late, "the late watch", None).await?;
         late.until("Stale of the right kind", SETTLE, |seen| seen.stales == [why]).await?;
         Ok(late)
