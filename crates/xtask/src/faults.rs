@@ -26,6 +26,9 @@ cargo xtask faults --backend B [--seed N] [--all] [--only F7,F9] [--weakened NAM
 /// The task that the keeper is, which nobody calls by hand.
 pub(crate) const KEEPER: &str = "keep-faults";
 
+/// The backends whose scenarios need no server program.
+const SERVERLESS: &[&str] = &["local"];
+
 const BUILD: Duration = minutes(20);
 const SHORT: Duration = minutes(20);
 const FULL: Duration = minutes(180);
@@ -83,7 +86,12 @@ impl Asked {
     }
 
     fn weakening(&self) -> Result<Option<&'static Weakening>> {
-        self.weakened.as_deref().map(Weakening::named).transpose()
+        let Some(name) = &self.weakened else { return Ok(None) };
+        let weakening = Weakening::named(name)?;
+        if weakening.backend != self.backend {
+            return Err(format!("{name} weakens {}: play it with --backend {0}", weakening.backend));
+        }
+        Ok(Some(weakening))
     }
 
     fn limit(&self) -> Duration {
@@ -112,7 +120,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let asked = Asked::parse(words)?;
     staged(workspace, &asked.backend)?;
     asked.weakening()?;
-    servers::run()?;
+    if !SERVERLESS.contains(&asked.backend.as_str()) {
+        servers::run()?;
+    }
     let done = leash::kept(workspace, KEEPER, words)?;
     if done { Ok(()) } else { Err("the fault scenarios did not show what they must".to_owned()) }
 }
@@ -210,11 +220,20 @@ mod tests {
     fn a_backend_without_a_stand_is_refused_with_those_that_have_one() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let workspace = Workspace::load(&root).unwrap();
-        assert_eq!(staged(&workspace, "etcd"), Ok(()));
+        for name in ["etcd", "local"] {
+            assert_eq!(staged(&workspace, name), Ok(()));
+        }
         for name in ["memory", "plan", "ectd", "../etcd"] {
             let wrong = staged(&workspace, name).unwrap_err();
             assert!(wrong.contains("etcd"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_weakening_is_played_on_its_own_backend() {
+        assert!(parse("--backend local --weakened unlinked").unwrap().weakening().is_ok());
+        let wrong = parse("--backend etcd --weakened unlinked").unwrap().weakening().err().unwrap();
+        assert!(wrong.contains("--backend local"), "{wrong}");
     }
 
     #[test]

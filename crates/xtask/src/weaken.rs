@@ -13,6 +13,8 @@ use crate::{
 /// One mistake that somebody could make.
 pub(crate) struct Weakening {
     pub(crate) name: &'static str,
+    /// Whose scenarios must notice.
+    pub(crate) backend: &'static str,
     /// What is wrong with it, for people.
     pub(crate) what: &'static str,
     edits: &'static [Edit],
@@ -31,6 +33,7 @@ struct Edit {
 const WEAKENINGS: &[Weakening] = &[
     Weakening {
         name: "receipt",
+        backend: "etcd",
         what: "the deadline counts from the receipt of the answer to a renewal",
         edits: &[Edit {
             file: "crates/backends/etcd/src/session/lease.rs",
@@ -42,6 +45,7 @@ const WEAKENINGS: &[Weakening] = &[
     },
     Weakening {
         name: "deaf",
+        backend: "etcd",
         what: "the watch of a leader's own key is ignored",
         edits: &[Edit {
             file: "crates/backends/etcd/src/elect/candidacy/leading.rs",
@@ -53,6 +57,7 @@ const WEAKENINGS: &[Weakening] = &[
     },
     Weakening {
         name: "revived",
+        backend: "etcd",
         what: "a renewal that is answered late revives a leadership whose deadline has passed",
         edits: &[
             Edit {
@@ -79,13 +84,26 @@ const WEAKENINGS: &[Weakening] = &[
         scenarios: "F5",
         invariant: "I9",
     },
+    Weakening {
+        name: "unlinked",
+        backend: "local",
+        what: "a leader does not compare which files the paths of its lock and its record lead to",
+        edits: &[Edit {
+            file: "crates/backends/local/src/elect/candidacy.rs",
+            text: "Ok(Identity::at(&room.lock())? == Some(*lock) && record.stands(&room.record(ticket))?)",
+            by: "Ok(lock.inode > 0 || record.stands(&room.record(ticket))?)",
+        }],
+        scenarios: "F22",
+        invariant: "I1",
+    },
 ];
 
 impl Weakening {
     pub(crate) fn named(name: &str) -> Result<&'static Self> {
         WEAKENINGS.iter().find(|weakening| weakening.name == name).ok_or_else(|| {
-            let lines =
-                WEAKENINGS.iter().map(|weakening| format!("\n  {:<8} {}", weakening.name, weakening.what));
+            let lines = WEAKENINGS
+                .iter()
+                .map(|Self { name, backend, what, .. }| format!("\n  {name:<8} {backend}: {what}"));
             format!("no weakening is called {name}; there are:{}", lines.collect::<String>())
         })
     }
