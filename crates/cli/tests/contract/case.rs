@@ -17,6 +17,10 @@ pub(crate) enum Need {
     Fixed,
     /// A server that can be killed, restarted and frozen.
     Outage,
+    /// A death is seen at once, and not after a lease.
+    Promptness,
+    /// A leadership can be taken away from outside.
+    Revoking,
     /// What one process does, others see.
     Sharing,
     /// A program of others can stand in its elections.
@@ -41,6 +45,8 @@ impl fmt::Display for Need {
             Self::Expiry => "claims that expire",
             Self::Fixed => "a fixed content",
             Self::Outage => "a server to take away",
+            Self::Promptness => "deaths that are seen at once",
+            Self::Revoking => "leaderships that can be taken away",
             Self::Sharing => "processes that share it",
             Self::Strangers => "candidates of other programs",
             Self::Users => "users with passwords",

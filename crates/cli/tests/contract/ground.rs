@@ -67,6 +67,15 @@ impl Ground {
         (run, token)
     }
 
+    /// One that leads with this child, which is up, and its token.
+    pub(crate) async fn elected_with(&self, id: &str, more: &str, child: &str) -> (Run, Value) {
+        let mut run = self.elect(id, more).child(child).start();
+        run.event("candidate").await;
+        let token = run.event("elected").await["token"].clone();
+        assert_eq!(run.next().await, json!({"child": "up"}));
+        (run, token)
+    }
+
     /// What `list` with these words prints.
     pub(crate) async fn list(&self, words: &str) -> Vec<Value> {
         let ended = self.call(&format!("list {words}")).end().await;

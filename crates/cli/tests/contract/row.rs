@@ -46,7 +46,10 @@ pub(crate) const ROWS: &[Row] = &[
     #[cfg(feature = "etcd")]
     Row {
         name: "etcd",
-        lacks: &[(Need::Fixed, "its content is written")],
+        lacks: &[
+            (Need::Fixed, "its content is written"),
+            (Need::Promptness, "the dead are there until their lease ends"),
+        ],
         missing: stores::etcd_missing,
         open: stores::etcd,
     },
@@ -60,6 +63,8 @@ pub(crate) const ROWS: &[Row] = &[
             (Need::Users, "there is no server"),
             (Need::Strangers, "no other program reaches it"),
             (Need::Expiry, "nothing ends before its process"),
+            (Need::Revoking, "nobody else reaches it"),
+            (Need::Promptness, "nobody else sees it"),
         ],
         missing: || None,
         open: stores::memory,
@@ -74,6 +79,8 @@ pub(crate) const ROWS: &[Row] = &[
             (Need::Users, "there is no server"),
             (Need::Strangers, "a list has no elections"),
             (Need::Expiry, "a list does not change"),
+            (Need::Revoking, "a list has no elections"),
+            (Need::Promptness, "a list does not change"),
         ],
         missing: || None,
         open: stores::fixed,

@@ -104,10 +104,6 @@ impl Run {
         self
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid
-    }
-
     /// The next line as it is; None at the end of the output.
     pub(crate) async fn line(&mut self) -> Option<String> {
         let line = timeout(LIMIT, self.out.recv()).await.expect("a line in time");

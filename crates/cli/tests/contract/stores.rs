@@ -46,16 +46,20 @@ pub(crate) trait Store: Send + Sync {
         unreachable!("this store has no users")
     }
 
+    /// Takes the leadership away from who has it.
+    async fn revoke(&self, _election: &str) -> Result<()> {
+        unreachable!("nobody can take what is led here")
+    }
+
     /// Another program stands with these bytes, until what is returned is dropped.
     async fn stranger(&self, _election: &str, _value: &str) -> Result<Box<dyn Any + Send>> {
         unreachable!("nobody else stands here")
     }
 }
 
-/// A URL that stands for itself, and what lives as long.
+/// A URL that stands for itself.
 struct Plain {
     url: String,
-    _folder: Option<TempDir>,
 }
 
 #[async_trait]
@@ -65,23 +69,40 @@ impl Store for Plain {
     }
 }
 
+/// A folder, which ends with it.
+struct Folder {
+    folder: TempDir,
+}
+
+#[async_trait]
+impl Store for Folder {
+    fn url(&self) -> String {
+        // A container's root may be of a type that is refused.
+        format!("local://{}?any_fs=true", self.folder.path().join("store").display())
+    }
+
+    async fn revoke(&self, election: &str) -> Result<()> {
+        let led = self.folder.path().join("store/reception/elections").join(election);
+        std::fs::remove_file(led.join("lock")).expect("a lock that somebody holds");
+        Ok(())
+    }
+}
+
 /// A folder of its own, in memory where there is such a place.
 pub(crate) fn local(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
     let place = Some(Path::new("/dev/shm")).filter(|place| place.is_dir());
     let place = place.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let folder = tempfile::Builder::new().prefix("reception-contract-").tempdir_in(place).expect("a folder");
-    // A container's root may be of a type that is refused.
-    let url = format!("local://{}?any_fs=true", folder.path().join("store").display());
-    ready(Plain { url, _folder: Some(folder) })
+    ready(Folder { folder })
 }
 
 pub(crate) fn memory(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
-    ready(Plain { url: "memory:".to_owned(), _folder: None })
+    ready(Plain { url: "memory:".to_owned() })
 }
 
 /// Two instances of `api`, as the cases that need a fixed content know.
 pub(crate) fn fixed(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
-    ready(Plain { url: "static://127.0.0.1:8081,[::1]:8080/?name=api".to_owned(), _folder: None })
+    ready(Plain { url: "static://127.0.0.1:8081,[::1]:8080/?name=api".to_owned() })
 }
 
 fn ready(store: impl Store + 'static) -> BoxFuture<'static, Result<Box<dyn Store>>> {

@@ -87,6 +87,16 @@ impl Store for Place {
         Ok(self.url().replace("etcd://", &format!("etcd://root:{password}@")))
     }
 
+    async fn revoke(&self, election: &str) -> Result<()> {
+        let ctl = self.server.ctl()?;
+        let candidates = format!("{}/elections/{election}/", self.namespace);
+        // The oldest leads, and its key ends with its lease.
+        let sorted = ["--order=ASCEND", "--sort-by=CREATE", "--limit=1", "--keys-only", "--prefix"];
+        let found = ctl.run(&[&["get", &candidates], &sorted[..]].concat()).await?;
+        let lease = found.stdout.trim().rsplit('/').next().unwrap_or_default().to_owned();
+        ctl.run(&["lease", "revoke", &lease]).await.map(drop)
+    }
+
     async fn stranger(&self, election: &str, value: &str) -> Result<Box<dyn Any + Send>> {
         let key = format!("{}/elections/{election}", self.namespace);
         let mut running = self.server.ctl()?.spawn(&["elect", &key, value])?;
