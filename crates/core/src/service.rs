@@ -66,6 +66,29 @@ impl Service {
         ServiceBuilder::new(Given::Known(name.clone()), Some(Given::Known(id.clone())), address, port)
     }
 
+    /// Takes a record that a store already holds as it is (law L16), as [`ServiceBuilder::build_foreign`] does, but from borrowed parts: for who
+    /// reads many. Port 0 means none; of several values of one key the last stays.
+    ///
+    /// # Errors
+    /// TooLarge when the address is over 1 KiB or the attributes together are over 64 KiB.
+    pub fn foreign(
+        name: &ServiceName,
+        id: &ServiceId,
+        address: &str,
+        port: u16,
+        status: Status,
+        attributes: &[(&str, &str)],
+    ) -> Result<Self> {
+        check_foreign(address, attributes)?;
+        let texts = if attributes.is_sorted_by(|left, right| left.0 < right.0) {
+            Texts::new(address, attributes)
+        } else {
+            Texts::new(address, &settled(attributes.to_vec()))
+        };
+        let (name, id, port) = (name.clone(), id.clone(), NonZeroU16::new(port));
+        Ok(Self(Arc::new(Record { name, id, texts, port, status })))
+    }
+
     /// A builder that starts from this instance, same name and id.
     pub fn to_builder(&self) -> ServiceBuilder {
         let port = self.port().map_or(0, NonZeroU16::get);
@@ -210,7 +233,7 @@ impl ServiceBuilder {
         };
         let address = address::strict(&self.address)?;
         let port = NonZeroU16::new(self.port).ok_or_else(|| invalid("port 0 is not in 1-65535"))?;
-        let attributes = settled(self.attributes);
+        let attributes = settled(borrowed(&self.attributes));
         check_attributes(&attributes)?;
         let texts = Texts::new(address, &attributes);
         Ok(Service(Arc::new(Record { name, id, texts, port: Some(port), status: self.status })))
@@ -231,36 +254,38 @@ impl ServiceBuilder {
             Some(Given::Text(id)) => ServiceId::foreign(&id)?,
             None => ServiceId::random(),
         };
-        let large = |what: &str, limit: usize, seen: usize| {
-            Err(Error::new(
-                ErrorKind::TooLarge,
-                CORE,
-                "decode",
-                format!("{what} of {seen} bytes, the limit is {limit}"),
-            ))
-        };
-        if self.address.len() > MAX_FOREIGN {
-            return large("address", MAX_FOREIGN, self.address.len());
-        }
-        let bytes: usize = self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if bytes > MAX_RECORD {
-            return large("attributes", MAX_RECORD, bytes);
-        }
-        let texts = Texts::new(&self.address, &settled(self.attributes));
-        let port = NonZeroU16::new(self.port);
-        Ok(Service(Arc::new(Record { name, id, texts, port, status: self.status })))
+        Service::foreign(&name, &id, &self.address, self.port, self.status, &borrowed(&self.attributes))
     }
 }
 
+fn borrowed(attributes: &[(String, String)]) -> Vec<(&str, &str)> {
+    attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+fn check_foreign(address: &str, attributes: &[(&str, &str)]) -> Result<()> {
+    let large = |what: &str, limit: usize, seen: usize| {
+        let context = format!("{what} of {seen} bytes, the limit is {limit}");
+        Err(Error::new(ErrorKind::TooLarge, CORE, "decode", context))
+    };
+    if address.len() > MAX_FOREIGN {
+        return large("address", MAX_FOREIGN, address.len());
+    }
+    let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MAX_RECORD {
+        return large("attributes", MAX_RECORD, bytes);
+    }
+    Ok(())
+}
+
 /// Sorts by key; of several values of one key the last stays.
-fn settled(mut attributes: Vec<(String, String)>) -> Vec<(String, String)> {
+fn settled<'a>(mut attributes: Vec<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
     attributes.reverse();
-    attributes.sort_by(|left, right| left.0.cmp(&right.0));
+    attributes.sort_by_key(|(key, _)| *key);
     attributes.dedup_by(|later, first| later.0 == first.0);
     attributes
 }
 
-fn check_attributes(attributes: &[(String, String)]) -> Result<()> {
+fn check_attributes(attributes: &[(&str, &str)]) -> Result<()> {
     let large = |context: String| Err(Error::new(ErrorKind::TooLarge, CORE, "check", context));
     if attributes.len() > MAX_ATTRIBUTES {
         return large(format!("{} attributes, the limit is {MAX_ATTRIBUTES}", attributes.len()));

@@ -1,67 +1,88 @@
 //! The address and the attributes of an instance in one piece: many instances are held, few are read.
 
-/// All texts one after the other: the address, then each attribute's key and value, by key.
+/// All texts one after the other, each behind its length: the address, then each attribute's key and value, by key.
+///
+/// A length is written six bits a letter, the lowest first, and [`MORE`] is set in each letter but the last. All of these letters are ASCII, so the
+/// whole is text and needs no second allocation for the places.
 #[derive(PartialEq, Eq, Hash)]
-pub(crate) struct Texts {
-    text: Box<str>,
-    /// Where the address ends.
-    address: u32,
-    attributes: Box<[Ends]>,
-}
+pub(crate) struct Texts(Box<str>);
 
-/// Where an attribute's key and value end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Ends {
-    key: u32,
-    value: u32,
-}
+const BITS: u32 = 6;
+const MORE: u8 = 1 << BITS;
 
 impl Texts {
-    /// Takes attributes that are in the order of their keys; all together they are far below 4 GiB.
-    pub(crate) fn new(address: &str, attributes: &[(String, String)]) -> Self {
-        let bytes: usize = attributes.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let mut text = String::with_capacity(address.len() + bytes);
-        let mut put = |part: &str| {
-            text.push_str(part);
-            u32::try_from(text.len()).unwrap_or(u32::MAX)
-        };
-        let address = put(address);
-        let ends = attributes.iter().map(|(key, value)| Ends { key: put(key), value: put(value) });
-        let attributes = ends.collect();
-        Self { text: text.into_boxed_str(), address, attributes }
+    /// Takes attributes that are in the order of their keys.
+    pub(crate) fn new(address: &str, attributes: &[(&str, &str)]) -> Self {
+        let room = |part: &str| letters(part.len()) + part.len();
+        let rooms = attributes.iter().map(|(key, value)| room(key) + room(value));
+        let mut text = String::with_capacity(room(address) + rooms.sum::<usize>());
+        put(&mut text, address);
+        for (key, value) in attributes {
+            put(&mut text, key);
+            put(&mut text, value);
+        }
+        Self(text.into_boxed_str())
     }
 
     pub(crate) fn address(&self) -> &str {
-        self.part(0, self.address)
+        self.parts().next().unwrap_or_default()
     }
 
     pub(crate) fn attribute(&self, key: &str) -> Option<&str> {
-        let (mut low, mut high) = (0, self.attributes.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            let (have, value) = self.pair(middle);
-            match have.cmp(key) {
-                std::cmp::Ordering::Equal => return Some(value),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
+        // There are few, or seldom a question.
+        self.attributes()
+            .find(|(have, _)| *have >= key)
+            .filter(|(have, _)| *have == key)
+            .map(|(_, value)| value)
+    }
+
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
+        let mut parts = self.parts();
+        parts.next();
+        std::iter::from_fn(move || Some((parts.next()?, parts.next()?)))
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        Parts(&self.0)
+    }
+}
+
+/// The texts that are left to be read.
+struct Parts<'a>(&'a str);
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (mut length, mut shift) = (0, 0);
+        for (at, letter) in self.0.bytes().enumerate() {
+            length |= usize::from(letter & (MORE - 1)) << shift;
+            shift += BITS;
+            if letter < MORE {
+                let (part, rest) = self.0.get(at + 1..)?.split_at_checked(length)?;
+                self.0 = rest;
+                return Some(part);
             }
         }
         None
     }
+}
 
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        (0..self.attributes.len()).map(|at| self.pair(at))
+fn put(text: &mut String, part: &str) {
+    let mut left = part.len();
+    loop {
+        let low = u8::try_from(left & usize::from(MORE - 1)).unwrap_or_default();
+        left >>= BITS;
+        if left == 0 {
+            text.push(char::from(low));
+            return text.push_str(part);
+        }
+        text.push(char::from(low | MORE));
     }
+}
 
-    fn pair(&self, at: usize) -> (&str, &str) {
-        let begin = at.checked_sub(1).map_or(self.address, |before| self.attributes[before].value);
-        let Ends { key, value } = self.attributes[at];
-        (self.part(begin, key), self.part(key, value))
-    }
-
-    fn part(&self, begin: u32, end: u32) -> &str {
-        self.text.get(begin as usize..end as usize).unwrap_or_default()
-    }
+fn letters(length: usize) -> usize {
+    (usize::BITS - length.leading_zeros()).div_ceil(BITS).max(1) as usize
 }
 
 #[cfg(test)]
@@ -69,8 +90,7 @@ mod tests {
     use super::*;
 
     fn texts(attributes: &[(&str, &str)]) -> Texts {
-        let owned: Vec<_> = attributes.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-        Texts::new("h1", &owned)
+        Texts::new("h1", attributes)
     }
 
     #[test]
@@ -92,5 +112,18 @@ mod tests {
         assert!(texts(&[("a", "bc")]) != texts(&[("ab", "c")]));
         assert!(texts(&[("a", "")]) != texts(&[]));
         assert!(texts(&[("a", "1")]) == texts(&[("a", "1")]));
+    }
+    #[test]
+    fn a_text_of_any_length_comes_out_and_takes_no_more_room_than_was_made() {
+        for length in [0, 1, 63, 64, 65, 4095, 4096, 262_143, 262_144, 300_000] {
+            let long = "é".repeat(length / 2) + &"x".repeat(length % 2);
+            let texts = Texts::new(&long, &[("k", &long), ("l", "")]);
+            assert_eq!(texts.address(), long);
+            assert_eq!(texts.attribute("k"), Some(long.as_str()));
+            assert_eq!(texts.attribute("l"), Some(""));
+            let mut text = String::new();
+            put(&mut text, &long);
+            assert_eq!(text.len(), letters(length) + length, "{length}");
+        }
     }
 }
