@@ -22,6 +22,7 @@ mod patch;
 mod registration;
 mod secret;
 mod service;
+mod services;
 mod snapshot;
 mod stream;
 mod texts;

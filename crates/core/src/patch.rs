@@ -10,7 +10,7 @@ use crate::{name::ServiceId, service::Service};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch(Arc<Inner>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Inner {
     revision: u64,
     unreadable: usize,
@@ -57,14 +57,9 @@ impl Patch {
 
     /// Returns the patch with that count.
     #[must_use]
-    pub fn with_unreadable(self, count: usize) -> Self {
-        let Inner { revision, upserted, removed, .. } = &*self.0;
-        Self(Arc::new(Inner {
-            revision: *revision,
-            unreadable: count,
-            upserted: upserted.clone(),
-            removed: removed.clone(),
-        }))
+    pub fn with_unreadable(mut self, count: usize) -> Self {
+        Arc::make_mut(&mut self.0).unreadable = count;
+        self
     }
 
     /// Whether no instance changes.

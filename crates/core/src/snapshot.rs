@@ -1,65 +1,30 @@
 //! A view of a service: all its instances at one revision.
 
-use std::{borrow::Borrow, cmp::Ordering, fmt};
-
-use rpds::RedBlackTreeSetSync;
+use std::{cmp::Ordering, fmt};
 
 use crate::{
     name::{ServiceId, ServiceName},
     patch::Patch,
     service::Service,
+    services::Services,
 };
 
 /// All instances of a service at one revision.
 ///
-/// The index is persistent: a clone is a few pointer copies, and [`apply`](Snapshot::apply) shares what did not change.
+/// The index is persistent: a clone is two pointer copies, and [`apply`](Snapshot::apply) shares what did not change.
 #[derive(Clone)]
 pub struct Snapshot {
     name: ServiceName,
     revision: u64,
     unreadable: usize,
-    services: RedBlackTreeSetSync<ById>,
-}
-
-/// An instance as a member of an ordered set: its id is its place.
-#[derive(Clone)]
-struct ById(Service);
-
-impl Borrow<str> for ById {
-    fn borrow(&self) -> &str {
-        self.0.id().as_str()
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id() == other.0.id()
-    }
-}
-
-impl Eq for ById {}
-
-impl PartialOrd for ById {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for ById {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.id().as_str().cmp(other.0.id().as_str())
-    }
+    services: Services,
 }
 
 impl Snapshot {
     /// Makes a view; of several instances with one id the last stays.
     #[must_use]
     pub fn new(name: ServiceName, revision: u64, services: impl IntoIterator<Item = Service>) -> Self {
-        let mut index = RedBlackTreeSetSync::new_sync();
-        for service in services {
-            index.insert_mut(ById(service));
-        }
-        Self { name, revision, unreadable: 0, services: index }
+        Self { name, revision, unreadable: 0, services: Services::new(services) }
     }
 
     /// The name of the service.
@@ -90,48 +55,58 @@ impl Snapshot {
     /// How many instances there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.services.size()
+        self.services.len()
     }
 
     /// Whether there is no instance.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty()
+        self.services.len() == 0
     }
 
     /// The instance with this id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Service> {
-        self.services.get(id).map(|ById(service)| service)
+        self.services.get(id)
     }
 
     /// All instances by id: the same order in every process.
     pub fn iter(&self) -> impl Iterator<Item = &Service> + '_ {
-        self.services.iter().map(|ById(service)| service)
+        self.services.iter()
     }
 
     /// The view after `patch`, whose revision and count of unreadable records it takes.
     #[must_use]
     pub fn apply(&self, patch: &Patch) -> Self {
-        let mut next = self.clone();
-        for id in patch.removed() {
-            next.services.remove_mut(id.as_str());
+        Self {
+            name: self.name.clone(),
+            revision: patch.revision(),
+            unreadable: patch.unreadable(),
+            services: self.services.changed(patch.upserted(), patch.removed()),
         }
-        for service in patch.upserted() {
-            next.services.insert_mut(ById(service.clone()));
-        }
-        next.revision = patch.revision();
-        next.unreadable = patch.unreadable();
-        next
     }
 
     /// The patch that leads from this view to `next`.
     #[must_use]
     pub fn diff(&self, next: &Self) -> Patch {
-        let changed =
-            next.iter().filter(|service| self.get(service.id().as_str()) != Some(*service)).cloned();
-        let gone = self.iter().map(Service::id).filter(|id| next.get(id.as_str()).is_none()).cloned();
-        Patch::new(next.revision, changed, gone.collect::<Vec<ServiceId>>()).with_unreadable(next.unreadable)
+        let (mut upserted, mut removed): (Vec<Service>, Vec<ServiceId>) = Default::default();
+        let (mut old, mut new) = (self.iter().peekable(), next.iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (Some(old), Some(new)) => old.id().cmp(new.id()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let gone = if order == Ordering::Greater { None } else { old.next() };
+            let come = if order == Ordering::Less { None } else { new.next() };
+            match (gone, come) {
+                (Some(gone), None) => removed.push(gone.id().clone()),
+                (gone, Some(come)) if gone != Some(come) => upserted.push(come.clone()),
+                _ => {}
+            }
+        }
+        Patch::new(next.revision, upserted, removed).with_unreadable(next.unreadable)
     }
 }
 

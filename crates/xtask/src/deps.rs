@@ -24,7 +24,6 @@ const RULES: &[Rule] = &[
             "async-trait",
             "futures-core",
             "percent-encoding",
-            "rpds",
             "rustix",
             "serde",
             "thiserror",
