@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use etcd_client::ConnectOptions;
 use reception_core::{
     Capabilities, Client, Clock, DialUrl, ElectOptions, ElectionName, Elector, Endpoint as Told, ErrorKind,
-    ListOptions, Probe, RegisterOptions, Registration, Result, Service, ServiceName, Snapshot, Status,
-    WatchOptions, Watcher, async_trait,
+    ListOptions, Probe, RegisterOptions, Registration, Result, Service, ServiceName, Snapshot, WatchOptions,
+    Watcher, async_trait,
 };
 use reception_kit::{Backoff, Hub, Keeping, Lifeline, SnapshotWatcher, Supervisor, register};
 
@@ -16,7 +16,7 @@ use crate::{
     options::Options,
     register::Place,
     session::{Endpoint, Recipe, Session, User},
-    watch::{Instances, list, names},
+    watch::{Instances, Known, list, names},
 };
 
 /// All watchers lose a server at one moment: the first tries to open their streams again are spread over this span.
@@ -36,6 +36,7 @@ struct EtcdClient {
     session: Arc<Session>,
     instances: Hub<ServiceName, Instances>,
     observers: Observers,
+    known: Known,
     /// What is expected to be granted.
     lease: Duration,
     user: Option<String>,
@@ -63,6 +64,7 @@ pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
     Ok(Arc::new(EtcdClient {
         instances: Hub::new(supervisor.clone(), clock.clone(), Backoff::with_bounds(SPREAD, RETRY)),
         observers: Hub::new(supervisor.clone(), clock, Backoff::with_bounds(SPREAD, RETRY)),
+        known: Known::default(),
         lease: ttl.max(LEAST_GRANT),
         user: name,
         lifeline: supervisor.lifeline(),
@@ -176,12 +178,7 @@ impl Client for EtcdClient {
 
     async fn list_with(&self, name: &ServiceName, options: ListOptions) -> Result<Snapshot> {
         self.session.supervisor.check("list")?;
-        let all = list(&self.session, name).await?;
-        if options.any_status || all.iter().all(|service| service.status() == Status::Up) {
-            return Ok(all);
-        }
-        let up = all.iter().filter(|service| service.status() == Status::Up).cloned();
-        Ok(Snapshot::new(name.clone(), all.revision(), up).with_unreadable(all.unreadable()))
+        list(&self.session, name, options.any_status, &self.known).await
     }
 
     async fn watch_with(&self, name: &ServiceName, options: WatchOptions) -> Result<Box<dyn Watcher>> {

@@ -19,7 +19,7 @@ use crate::{
     error::{NAME, error},
     layout::{end_of, read_domain},
     session::{Patience, Position, Session, reads},
-    watch::pages,
+    watch::{Page, pages},
 };
 
 /// Where the readers of one election meet.
@@ -90,7 +90,10 @@ impl Elector for Election {
             self.session.get(OPERATION, self.session.patient(), key.as_bytes(), GetOptions::new()).await
         };
         let domain = read_domain(domain.await?.kvs().first().map(KeyValue::value));
-        pages(&self.session, OPERATION, self.session.patient(), &prefix, |page| keys.extend(page)).await?;
+        pages(&self.session, OPERATION, self.session.patient(), &prefix, &mut Page::default(), |page| {
+            keys.extend(page)
+        })
+        .await?;
         keys.sort_by_key(KeyValue::create_revision);
         Ok(keys.iter().map(|kv| leader(domain, kv)).collect())
     }

@@ -15,10 +15,10 @@ use std::{
 };
 
 use etcd_client::{GetOptions, KeyValue, Txn, TxnOp, WatchResponse};
-use reception_core::{ErrorKind, Patch, Result, Service, ServiceId, ServiceName, Snapshot};
+use reception_core::{ErrorKind, Patch, Result, Service, ServiceId, ServiceName, Snapshot, Status};
 use reception_kit::{Break, Source, record};
 
-pub(crate) use pages::{names, pages};
+pub(crate) use pages::{Known, Page, names, pages};
 use witness::Witness;
 
 use crate::{
@@ -44,6 +44,7 @@ pub(crate) struct Instances {
     prefix: String,
     place: Place,
     witness: Option<Witness>,
+    page: Page,
     /// Ids whose records cannot be read (law L16).
     unreadable: BTreeSet<ServiceId>,
     /// What was read on the way to a stream that did not open.
@@ -73,21 +74,31 @@ pub(crate) fn read(name: &ServiceName, prefix: &str, kv: &KeyValue) -> Option<(S
     Some((id, service))
 }
 
-/// Reads all instances of a service, of any status.
-pub(crate) async fn list(session: &Session, name: &ServiceName) -> Result<Snapshot> {
+/// Reads all instances of a service, or those with status Up.
+pub(crate) async fn list(
+    session: &Session,
+    name: &ServiceName,
+    any_status: bool,
+    known: &Known,
+) -> Result<Snapshot> {
     let prefix = session.layout.instances(name);
+    let mut page = known.page(name);
     let mut services = Vec::new();
     let mut unreadable = 0;
     let read_page = |kvs: Vec<KeyValue>| {
+        services.reserve(kvs.len());
         for kv in kvs {
             match read(name, &prefix, &kv) {
-                Some((_, Ok(service))) => services.push(service),
+                Some((_, Ok(service))) if any_status || service.status() == Status::Up => {
+                    services.push(service)
+                }
                 Some((_, Err(_))) => unreadable += 1,
-                None => {}
+                _ => {}
             }
         }
     };
-    let end = pages(session, "list", session.patient(), &prefix, read_page).await?;
+    let end = pages(session, "list", session.patient(), &prefix, &mut page, read_page).await?;
+    known.learn(name, page);
     Ok(Snapshot::new(name.clone(), revision(end.at.revision), services).with_unreadable(unreadable))
 }
 
@@ -103,6 +114,7 @@ impl Instances {
             prefix: session.layout.instances(name),
             place: Place::default(),
             witness: None,
+            page: Page::default(),
             unreadable: BTreeSet::new(),
             owed: None,
             line: None,
@@ -235,6 +247,7 @@ impl Source for Instances {
         let mut witness: Option<Witness> = None;
         let (name, prefix, unreadable) = (&self.name, self.prefix.as_str(), &mut self.unreadable);
         let read_page = |kvs: Vec<KeyValue>| {
+            services.reserve(kvs.len());
             for kv in kvs {
                 if witness.as_ref().is_none_or(|witness| witness.modified <= kv.mod_revision()) {
                     witness = Some(Witness::of(&kv));
@@ -246,7 +259,8 @@ impl Source for Instances {
                 }
             }
         };
-        let end = pages(&self.session, OPERATION, self.session.brief(), prefix, read_page).await?;
+        let end =
+            pages(&self.session, OPERATION, self.session.brief(), prefix, &mut self.page, read_page).await?;
         self.place = Place { at: end.at, keys: end.keys, partial: false, fresh: true };
         self.witness = witness;
         Ok(Snapshot::new(self.name.clone(), revision(end.at.revision), services)
