@@ -6,6 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use reception_core::{Change, Client, ClientExt, Registration, Service, ServiceName};
 
 use crate::{
+    fixture::Meter,
     follow::Follower,
     play::{SOON, changed, eventually, instance, register, same},
     scene::{Failure, Result, Scene, ensure, fail, within},
@@ -119,11 +120,26 @@ async fn cost(
 ) -> Result<Cost> {
     settle(registration, api, "0000", followers).await?;
     let meter = scene.meter()?;
+    rest(meter).await;
     let (requests, bytes) = (meter.requests(), meter.bytes());
     for change in 1..=CHANGES {
         settle(registration, api, &format!("{change:04}"), followers).await?;
     }
     Ok(Cost { requests: meter.requests() - requests, bytes: meter.bytes() - bytes })
+}
+
+/// Waits until nothing more comes of what was done before, such as the owner's own look at what it has just registered.
+async fn rest(meter: &dyn Meter) {
+    const STILL: Duration = Duration::from_millis(250);
+    let mut last = meter.bytes();
+    // A store that is never still is counted as it is.
+    for _ in 0..20 {
+        tokio::time::sleep(STILL).await;
+        if meter.bytes() == last {
+            return;
+        }
+        last = meter.bytes();
+    }
 }
 
 async fn settle(
