@@ -1,11 +1,8 @@
 //! The rows: each a kind of store that the cases are played on.
 
-use futures_util::future::BoxFuture;
-use reception_lab::Result;
-
 use crate::{
     case::{Case, Need},
-    stores::{self, Store},
+    stores::{self, Opening},
 };
 
 /// One kind of store.
@@ -18,7 +15,7 @@ pub(crate) struct Row {
     /// Why it cannot be played on this machine.
     missing: fn() -> Option<String>,
     /// Gives a case a place of its own; with `true` a server of its own.
-    pub(crate) open: fn(bool) -> BoxFuture<'static, Result<Box<dyn Store>>>,
+    pub(crate) open: fn(bool) -> Opening,
 }
 
 impl Row {

@@ -194,6 +194,7 @@ fn code(status: ExitStatus) -> i32 {
 }
 
 impl Drop for Run {
+    #[expect(clippy::print_stderr, reason = "the test runner attaches it to the failing test")]
     fn drop(&mut self) {
         if thread::panicking() {
             let last = self.arrived().len();

@@ -10,11 +10,19 @@ use tempfile::TempDir;
 #[cfg(feature = "etcd")]
 mod etcd;
 
+/// A place that is being made ready.
+pub(crate) type Opening = BoxFuture<'static, Result<Box<dyn Store>>>;
+
 /// A place in a store. What a row lacks is not asked for.
 #[async_trait]
 pub(crate) trait Store: Send + Sync {
     /// What `--url` takes; claims end soon after their process.
     fn url(&self) -> String;
+
+    /// The same, with so long a lease that no answer is too slow for it.
+    fn patient_url(&self) -> String {
+        self.url()
+    }
 
     /// What an error about the store must name.
     fn endpoint(&self) -> String {
@@ -41,7 +49,7 @@ pub(crate) trait Store: Send + Sync {
         unreachable!("this store has no server")
     }
 
-    /// From now on the server asks for this password; the URL with it.
+    /// From now on the server asks for this password; the URL with it, and with a long lease.
     async fn lock(&self, _password: &str) -> Result<String> {
         unreachable!("this store has no users")
     }
@@ -89,23 +97,23 @@ impl Store for Folder {
 }
 
 /// A folder of its own, in memory where there is such a place.
-pub(crate) fn local(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+pub(crate) fn local(_own: bool) -> Opening {
     let place = Some(Path::new("/dev/shm")).filter(|place| place.is_dir());
     let place = place.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let folder = tempfile::Builder::new().prefix("reception-contract-").tempdir_in(place).expect("a folder");
     ready(Folder { folder })
 }
 
-pub(crate) fn memory(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+pub(crate) fn memory(_own: bool) -> Opening {
     ready(Plain { url: "memory:".to_owned() })
 }
 
 /// Two instances of `api`, as the cases that need a fixed content know.
-pub(crate) fn fixed(_own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+pub(crate) fn fixed(_own: bool) -> Opening {
     ready(Plain { url: "static://127.0.0.1:8081,[::1]:8080/?name=api".to_owned() })
 }
 
-fn ready(store: impl Store + 'static) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+fn ready(store: impl Store + 'static) -> Opening {
     let store: Box<dyn Store> = Box::new(store);
     Box::pin(std::future::ready(Ok(store)))
 }

@@ -26,6 +26,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_child_leads_its_own_group_which_gets_our_signals, Writing),
     case!(a_killed_register_takes_its_child_along, Writing),
     case!(a_killed_elect_takes_its_child_along, Elections),
+    case!(where_no_kernel_takes_a_child_along_a_watchdog_does, Writing),
     case!(events_go_to_a_file_of_ours_alone, Writing, Elections),
 ];
 
@@ -163,6 +164,14 @@ async fn a_killed_register_takes_its_child_along(ground: &Ground) {
 
 async fn a_killed_elect_takes_its_child_along(ground: &Ground) {
     takes_along(ground, ground.elect("c1", "").child(KNOWN).start()).await;
+}
+
+async fn where_no_kernel_takes_a_child_along_a_watchdog_does(ground: &Ground) {
+    // What other systems do; a build for release plays this as the one above.
+    let watched = || ground.register("a1", "").env("RECEPTION_TEST_WATCHDOG", "1");
+    takes_along(ground, watched().child(KNOWN).start()).await;
+    let ended = ground.register("a2", "").env("RECEPTION_TEST_WATCHDOG", "1").child("exit 7").end().await;
+    assert_eq!((ended.code, ended.out.len()), (7, 2), "{ended:?}");
 }
 
 async fn events_go_to_a_file_of_ours_alone(ground: &Ground) {

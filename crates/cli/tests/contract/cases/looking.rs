@@ -23,7 +23,7 @@ pub(crate) const ALONE: &[Case] = &[
 ];
 
 async fn a_doctor_makes_six_checks_of_a_store_that_is_well(ground: &Ground) {
-    let ended = ground.call("doctor").end().await;
+    let ended = Call::on(&ground.store.patient_url(), ground.desk(), "doctor").end().await;
     assert_eq!(ended.code, 0, "{ended:?}");
     let found = ended.json();
     let checks = ["reach", "version", "credentials", "limits", "latency", "clock"];

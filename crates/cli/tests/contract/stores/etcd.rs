@@ -9,12 +9,11 @@ use std::{
     },
 };
 
-use futures_util::future::BoxFuture;
 use reception::async_trait;
 use reception_lab::{Etcd, Result};
 use tokio::sync::OnceCell;
 
-use super::Store;
+use super::{Opening, Store};
 
 /// The server that cases share; it ends with the test process.
 static SHARED: OnceCell<Arc<Etcd>> = OnceCell::const_new();
@@ -34,7 +33,7 @@ pub(crate) fn etcd_missing() -> Option<String> {
     (!found).then(|| format!("no {program} on PATH"))
 }
 
-pub(crate) fn etcd(own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
+pub(crate) fn etcd(own: bool) -> Opening {
     Box::pin(async move {
         let server = if own {
             Arc::new(Etcd::start().await?)
@@ -57,6 +56,10 @@ pub(crate) fn etcd(own: bool) -> BoxFuture<'static, Result<Box<dyn Store>>> {
 impl Store for Place {
     fn url(&self) -> String {
         format!("etcd://{}/{}?ttl=2s&timeout=3s", self.server.endpoint(), self.namespace)
+    }
+
+    fn patient_url(&self) -> String {
+        self.url().replace("ttl=2s", "ttl=10m")
     }
 
     fn endpoint(&self) -> String {
@@ -84,7 +87,7 @@ impl Store for Place {
         ctl.run(&["user", "add", &format!("root:{password}")]).await?;
         ctl.run(&["user", "grant-role", "root", "root"]).await?;
         ctl.run(&["auth", "enable"]).await?;
-        Ok(self.url().replace("etcd://", &format!("etcd://root:{password}@")))
+        Ok(self.patient_url().replace("etcd://", &format!("etcd://root:{password}@")))
     }
 
     async fn revoke(&self, election: &str) -> Result<()> {
