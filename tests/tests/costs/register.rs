@@ -131,7 +131,7 @@ async fn a_lone_registration_waits_for_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_of_ten_thousand_is_two_requests_and_a_watch_one_more() {
+async fn a_list_of_ten_thousand_is_two_requests_and_then_one_and_a_watch_one_more() {
     let stage = Stage::start().await;
     for (service, size) in [("few", 10), ("many", 10_000)] {
         stage.seed(service, size).await;
@@ -144,6 +144,13 @@ async fn a_list_of_ten_thousand_is_two_requests_and_a_watch_one_more() {
         assert_eq!(listed.len(), size);
         bounds::pages(bill.requests, size as u64).expect("pages");
         assert_eq!(bill.server.method("Range").calls, bill.requests, "the server counts the same");
+
+        let before = stage.mark(&way).await;
+        let again = patiently("list", lister.list(&name(service))).await.expect("lists");
+        let bill = stage.bill(&way, &before, 1).await;
+        println!("counted: the next list of {size}: {bill}");
+        assert_eq!(again, listed);
+        assert_eq!(bill.requests, 1, "it is known how large the records are");
 
         let before = stage.mark(&way).await;
         let reader = Reader::start(&stage, service, size).await;
