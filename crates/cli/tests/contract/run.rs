@@ -23,6 +23,8 @@ use crate::process::{Signal, send};
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// More lines than any case prints unread.
 const LINES: usize = 4_096;
+/// How many of the last lines a failed case shows.
+const SHOWN: usize = 30;
 
 /// A process that runs, or has ended; killed when dropped.
 pub(crate) struct Run {
@@ -197,13 +199,10 @@ impl Drop for Run {
     #[expect(clippy::print_stderr, reason = "the test runner attaches it to the failing test")]
     fn drop(&mut self) {
         if thread::panicking() {
-            let last = self.arrived().len();
-            eprintln!(
-                "{}\nprinted ({last} unread):\n{}\nand said:\n{}",
-                self.shown,
-                self.seen.join("\n"),
-                self.err()
-            );
+            let unread = self.arrived().len();
+            let last = self.seen.iter().rev().take(SHOWN).rev().map(String::as_str);
+            let last = last.collect::<Vec<_>>().join("\n");
+            eprintln!("{}\nprinted ({unread} unread):\n{last}\nand said:\n{}", self.shown, self.err());
         }
     }
 }

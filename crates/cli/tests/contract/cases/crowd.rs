@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::{
     case,
     case::Case,
-    ground::{Ground, texts},
+    ground::{Ground, is_deregistered, texts},
     plan::say,
     run::{LIMIT, Run},
 };
@@ -81,7 +81,7 @@ impl Crowd<'_> {
 }
 
 async fn a_watch_ends_at_the_living_however_they_came_and_went(ground: &Ground) {
-    let (most, time) = if ground.size.full { (50, 60) } else { (14, 6) };
+    let (most, time) = if ground.size.full { (50, 60) } else { (20, 10) };
     let dice = StdRng::seed_from_u64(ground.size.seed);
     let mut crowd = Crowd { ground, dice, living: BTreeMap::new(), most };
     let (mut watch, mut view) = (ground.call("watch api").start(), View::default());
@@ -99,12 +99,15 @@ async fn a_watch_ends_at_the_living_however_they_came_and_went(ground: &Ground) 
     };
     let told = format!("{steps} steps with seed {}; the living: {living:?}", ground.size.seed);
     eventually(LIMIT, &mut seen).await.unwrap_or_else(|late| panic!("the watch: {late}; {told}"));
-    let listed: BTreeSet<_> = ground.ids().await.into_iter().collect();
-    assert_eq!(listed, living, "the list after {told}");
+    let ids: Vec<_> = living.iter().map(String::as_str).collect();
+    ground.shows(&ids).await;
     say(&format!("command: {} of {most} live on {} after {steps} steps", living.len(), ground.row.name));
     for (id, run) in std::mem::take(&mut crowd.living) {
         let ended = run.stop().await;
-        assert_eq!((ended.code, ended.json().len()), (0, 1), "{id}: {ended:?}");
+        // On a busy machine some were in doubt meanwhile.
+        let last = ended.json().pop().expect("a line");
+        assert_eq!(ended.code, 0, "{id}: {ended:?}");
+        is_deregistered(&last, &id, "signal");
     }
     eventually(LIMIT, || {
         watch.arrived().iter().for_each(|line| view.hear(line));
