@@ -69,7 +69,7 @@ impl Lines {
         thread::Builder::new().name("reception-writer".to_owned()).spawn(move || {
             while let Some(Line { text, written }) = lines.blocking_recv() {
                 // Nobody waits for a line whose command has gone on; what failed shows at the next one.
-                let _ = written.send(file.write_all(text.as_bytes()));
+                let _ = written.send(write_all(&mut file, text.as_bytes()));
             }
         })?;
         Ok(Self { queue, gone: Arc::new(Notify::new()) })
@@ -88,6 +88,23 @@ impl Lines {
     }
 }
 
+/// Writes all of it, and waits for a slow reader also where somebody who shares the pipe has made it non-blocking.
+pub(crate) fn write_all(file: &mut File, mut rest: &[u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        match file.write(rest) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                // However it ends, the next try tells.
+                let _ = poll(&mut [PollFd::new(file, PollFlags::OUT)], None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Waits until the other end of a pipe, socket or terminal is closed; false where that cannot happen or be seen.
 fn reader_went_away(file: &File) -> bool {
     loop {
@@ -99,5 +116,35 @@ fn reader_went_away(file: &File) -> bool {
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::fd::OwnedFd};
+
+    use super::*;
+
+    #[test]
+    fn a_full_pipe_that_does_not_block_is_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut file = File::from(OwnedFd::from(writer));
+        rustix::io::ioctl_fionbio(&file, true).unwrap();
+        let mut filled = 0;
+        while let Ok(written) = file.write(&[b'x'; 4096]) {
+            filled += written;
+        }
+        // More than a pipe holds, so that a reader that is quick does not spare the wait.
+        let line = "y".repeat(4 * filled) + "\n";
+        let (begin, begun) = std::sync::mpsc::sync_channel(1);
+        let reading = thread::spawn(move || {
+            begun.recv().unwrap();
+            let mut read = String::new();
+            reader.read_to_string(&mut read).map(|_| read)
+        });
+        begin.send(()).unwrap();
+        write_all(&mut file, line.as_bytes()).unwrap();
+        drop(file);
+        assert_eq!(reading.join().unwrap().unwrap(), "x".repeat(filled) + &line);
     }
 }
