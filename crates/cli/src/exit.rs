@@ -1,13 +1,13 @@
 //! What the command exits with, and how a failure is told.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use reception::{Error, ErrorKind};
 
-use crate::output::Broken;
+use crate::{
+    output::{Broken, one_line},
+    stderr,
+};
 
 /// Any failure that has no code of its own.
 pub(crate) const FAILED: u8 = 1;
@@ -91,18 +91,54 @@ pub(crate) fn code(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// Writes the one line that begins with `error: `. Nothing is left to do when that cannot be written either.
+/// Says the one line that begins with `error: `.
 pub(crate) fn complain(message: &str) {
-    let line = format!("error: {}\n", crate::output::one_line(message));
-    let _ = io::stderr().write_all(line.as_bytes());
+    stderr::say(&format!("error: {}\n", one_line(message)));
 }
 
-/// Tells what clap has to say: help on stdout with code 0, a wrong argument on stderr with code 2.
+/// Tells what clap has to say: help on stdout as any other output, a wrong argument on stderr with code 2.
 pub(crate) fn misused(told: &clap::Error) -> ExitCode {
-    let printed = told.print().is_ok();
-    match told.exit_code() {
-        0 if printed => ExitCode::SUCCESS,
-        0 => ExitCode::FAILURE,
-        _ => ExitCode::from(MISUSED),
+    if !told.use_stderr() {
+        return code(told.print().map(|()| 0).map_err(|error| Broken::from(error).into()));
+    }
+    let plain = told.to_string();
+    let shown = without_passwords(&plain);
+    if shown == plain {
+        // There is nowhere else to tell it.
+        let _ = told.print();
+    } else {
+        stderr::say(&shown);
+    }
+    ExitCode::from(MISUSED)
+}
+
+/// The text with user and password of each URL hidden: clap repeats one that stands in the wrong place.
+fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (word, rest) = part.split_at(part.find(char::is_whitespace).unwrap_or(part.len()));
+        shown.push_str("://");
+        match word.rsplit_once('@') {
+            Some((_, host)) => shown.extend(["***@", host]),
+            None => shown.push_str(word),
+        }
+        shown.push_str(rest);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_in_the_wrong_place_loses_its_password() {
+        let told = "invalid value 'etcd://u:hidden@h:1/x' for '[NAME]': \"etcd://u:hid/den@h:1/x\" is none";
+        let shown = "invalid value 'etcd://***@h:1/x' for '[NAME]': \"etcd://***@h:1/x\" is none";
+        assert_eq!(without_passwords(told), shown);
+        for plain in ["", "a@b", "http://h/ and root@h", "://"] {
+            assert_eq!(without_passwords(plain), plain);
+        }
     }
 }

@@ -12,6 +12,7 @@ mod exit;
 mod log;
 mod output;
 mod signals;
+mod stderr;
 
 use std::process::ExitCode;
 
@@ -27,12 +28,15 @@ fn main() -> ExitCode {
     if let Some(code) = child::entered() {
         return code;
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(told) => return exit::misused(&told),
+    let code = match Cli::try_parse() {
+        Ok(cli) => {
+            log::start(cli.global.verbose);
+            exit::code(run(cli))
+        }
+        Err(told) => exit::misused(&told),
     };
-    log::start(cli.global.verbose);
-    exit::code(run(cli))
+    stderr::finish();
+    code
 }
 
 /// The runtime has threads of its own beside this one, so that a slow reader of our output holds up no renewal.

@@ -14,7 +14,7 @@ use crate::args::{Format, Global};
 use self::lines::Lines;
 pub(crate) use self::{
     ink::{Ink, one_line, printable},
-    lines::Broken,
+    lines::{Broken, write_all},
     shapes::{Instance, LeaderShape, Token, text_of},
     teller::Teller,
 };
