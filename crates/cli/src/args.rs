@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use reception::{Backend, ElectionName, OnConflict, ServiceId, ServiceName};
 
 pub(crate) use self::values::{Attribute, Endpoint};
-use self::values::{attribute, duration, endpoint, positive, web};
+use self::values::{attribute, duration, endpoint, positive};
 
 /// Service discovery and leader election over the store that you already run.
 ///
@@ -136,7 +136,7 @@ pub(crate) struct Register {
     #[arg(long, value_name = "CMD", group = "check")]
     pub(crate) check_cmd: Option<String>,
     /// Register only while this URL answers 2xx; redirects are not followed
-    #[arg(long, value_name = "URL", group = "check", value_parser = web)]
+    #[arg(long, value_name = "URL", group = "check")]
     pub(crate) check_http: Option<String>,
     /// Register only while a connection to this place is accepted
     #[arg(long, value_name = "HOST:PORT", group = "check", value_parser = endpoint)]

@@ -55,12 +55,6 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
     Ok(Endpoint { host: host.to_owned(), port })
 }
 
-/// The rest of the URL is checked by the health check that takes it.
-pub(super) fn web(text: &str) -> Result<String, String> {
-    let known = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
-    known.then(|| text.to_owned()).ok_or_else(|| "not a URL that begins with http:// or https://".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
