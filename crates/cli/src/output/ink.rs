@@ -44,7 +44,7 @@ fn no_colour() -> bool {
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let unsafe_letter = |letter: char| {
         letter.is_control()
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(unsafe_letter) {
         return Cow::Borrowed(text);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_shown_instead() {
-        assert_eq!(printable("a\u{1b}[2Jb\u{202e}"), "a\\u{1b}[2Jb\\u{202e}");
+        assert_eq!(printable("a\u{1b}[2Jb\u{202e}\u{61c}"), "a\\u{1b}[2Jb\\u{202e}\\u{61c}");
         assert_eq!(printable("größe 東京"), "größe 東京");
     }
 
