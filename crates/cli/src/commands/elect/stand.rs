@@ -49,6 +49,8 @@ impl<'a> Stand<'a> {
     pub(super) async fn run(&mut self, elector: &dyn Elector) -> Outcome {
         loop {
             self.waits = true;
+            // An outage of then is none of now: what stands again is withdrawn like any candidate.
+            self.unconfirmed = None;
             self.outside.say(Told::candidate(self.candidate.id()));
             let leadership = tokio::select! {
                 biased;
@@ -56,7 +58,6 @@ impl<'a> Stand<'a> {
                 won = elector.elect(self.candidate.clone()) => won?,
             };
             self.waits = false;
-            self.unconfirmed = None;
             let pause = match self.lead(leadership).await {
                 Next::End(code, stop) => return self.ended(code, stop),
                 Next::Fail(failure) => {
