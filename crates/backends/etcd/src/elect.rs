@@ -91,7 +91,7 @@ impl Elector for Election {
         };
         let domain = read_domain(domain.await?.kvs().first().map(KeyValue::value));
         pages(&self.session, OPERATION, self.session.patient(), &prefix, &mut Page::default(), |page| {
-            keys.extend(page)
+            keys.extend(page);
         })
         .await?;
         keys.sort_by_key(KeyValue::create_revision);

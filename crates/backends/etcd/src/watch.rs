@@ -90,7 +90,7 @@ pub(crate) async fn list(
         for kv in kvs {
             match read(name, &prefix, &kv) {
                 Some((_, Ok(service))) if any_status || service.status() == Status::Up => {
-                    services.push(service)
+                    services.push(service);
                 }
                 Some((_, Err(_))) => unreadable += 1,
                 _ => {}
