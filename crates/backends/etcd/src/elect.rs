@@ -90,10 +90,8 @@ impl Elector for Election {
             self.session.get(OPERATION, self.session.patient(), key.as_bytes(), GetOptions::new()).await
         };
         let domain = read_domain(domain.await?.kvs().first().map(KeyValue::value));
-        pages(&self.session, OPERATION, self.session.patient(), &prefix, &mut Page::default(), |page| {
-            keys.extend(page);
-        })
-        .await?;
+        let (patience, mut page) = (self.session.patient(), Page::default());
+        pages(&self.session, OPERATION, patience, &prefix, &mut page, |page| keys.extend(page)).await?;
         keys.sort_by_key(KeyValue::create_revision);
         Ok(keys.iter().map(|kv| leader(domain, kv)).collect())
     }
