@@ -2,8 +2,8 @@
 
 /// All texts one after the other, each behind its length: the address, then each attribute's key and value, by key.
 ///
-/// A length is written six bits a letter, the lowest first, and [`MORE`] is set in each letter but the last. All of these letters are ASCII, so the
-/// whole is text and needs no second allocation for the places.
+/// A length is written six bits a letter, the lowest first, and [`MORE`] is set in each letter but the last. All of these letters are
+/// ASCII, so the whole is text and needs no second allocation for the places.
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct Texts(Box<str>);
 

@@ -1,7 +1,7 @@
 //! Reading a record of the usual form in one pass, without a parser's detours: what a list of thousands is made of.
 //!
-//! Whatever is not of that form (an unknown field, an escape, a null, a line break, any fault) is left to `read.rs`, which judges it. Both agree on all that
-//! is read here.
+//! Whatever is not of that form (an unknown field, an escape, a null, a line break, any fault) is left to `read.rs`, which judges it.
+//! Both agree on all that is read here.
 
 use reception_core::{Service, ServiceId, ServiceName, limits::MAX_RECORD};
 
