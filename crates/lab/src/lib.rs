@@ -1,6 +1,7 @@
 //! Real servers and a TCP proxy that fails on command, for the tests.
 //!
 //! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
+//! - [`ZooKeeper`]: a real ZooKeeper, the same way; [`ZooKeeperSession`] ends a session behind its client's back.
 //! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
 //! - [`Container`]: a docker container like a given one, killed, restarted and paused at will.
 //! - [`Agent`]: a program under test as a process of its own: killed, stopped and continued.
@@ -32,6 +33,9 @@ mod program;
 mod proxy;
 mod server;
 mod spawn;
+mod zookeeper;
+mod zookeeper_options;
+mod zookeeper_session;
 
 pub use agent::Agent;
 pub use container::Container;
@@ -46,6 +50,9 @@ pub use http::{Response, http_get};
 pub use port::{Port, free_port};
 pub use proxy::{Counts, Flow, Proxy, ProxyOptions, Way};
 pub use server::Server;
+pub use zookeeper::ZooKeeper;
+pub use zookeeper_options::{ZooKeeperOptions, ZooKeeperTls};
+pub use zookeeper_session::ZooKeeperSession;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -7,13 +7,14 @@
 //! ```
 //!
 //! `door.rs` accepts; `connection.rs` is one connection; `pump.rs` is one way of it; `flow.rs` holds
-//! what a test may command; `tap.rs` counts, with `h2.rs` when the client speaks HTTP/2.
+//! what a test may command; `tap.rs` counts, with `h2.rs` when the client speaks HTTP/2 and `jute.rs` when it speaks ZooKeeper's.
 
 mod connection;
 mod counts;
 mod door;
 mod flow;
 mod h2;
+mod jute;
 mod pump;
 mod tap;
 
@@ -44,6 +45,8 @@ const SETTLE: Duration = Duration::from_secs(10);
 pub struct ProxyOptions {
     /// Where the jitter of delays starts; the same seed gives the same delays.
     pub seed: u64,
+    /// The clients speak ZooKeeper's protocol: its requests are counted, pings left out.
+    pub jute: bool,
 }
 
 impl ProxyOptions {
@@ -51,6 +54,13 @@ impl ProxyOptions {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Says that the clients speak ZooKeeper's protocol, whose requests are then counted.
+    #[must_use]
+    pub fn jute(mut self, jute: bool) -> Self {
+        self.jute = jute;
         self
     }
 }
@@ -105,7 +115,7 @@ impl Proxy {
     /// Cancel safe: nothing stays.
     pub async fn start_with(upstream: SocketAddr, options: ProxyOptions) -> Result<Self> {
         let port = free_port()?;
-        let shared = Arc::new(Shared::new(upstream, options.seed));
+        let shared = Arc::new(Shared::new(upstream, &options));
         let policy = watch::Sender::new(Policy::default());
         let door = Door::open(port.address(), &shared, &policy)?;
         Ok(Self { shared, policy, door: Mutex::new(Some(door)), port })
@@ -133,6 +143,12 @@ impl Proxy {
     #[must_use]
     pub fn arrivals(&self) -> Vec<u64> {
         self.shared.arrivals()
+    }
+
+    /// The first bytes that the server sent on each of the newest 4096 connections, oldest first.
+    #[must_use]
+    pub fn openings(&self) -> Vec<Vec<u8>> {
+        self.shared.openings()
     }
 
     /// Sets what happens to the bytes of one way, on open and on new connections.

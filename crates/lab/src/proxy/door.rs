@@ -1,7 +1,7 @@
 //! Accepts connections while it is open.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,18 +23,23 @@ use super::{
     counts::{Counters, add, sub},
     flow::Policy,
 };
-use crate::{Error, Result, history::boot_ns, spawn::spawn};
+use crate::{Error, ProxyOptions, Result, history::boot_ns, spawn::spawn};
 
 /// Small, so that a stalled way soon closes the sender's window.
 const RECEIVE: usize = 64 << 10;
 /// How many arrivals are remembered.
 const ARRIVALS: usize = 1 << 16;
+/// How many openings are remembered, and how much of each.
+const OPENINGS: usize = 4096;
+const OPENING: usize = 64;
 
 /// What all connections of a proxy share. They hold no sender of the policy: its end is theirs.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) upstream: SocketAddr,
     pub(crate) seed: u64,
+    /// Whether the clients speak ZooKeeper's protocol.
+    pub(crate) jute: bool,
     pub(crate) counters: Counters,
     /// What a request must contain for its reply to be cut; taken by the connection that saw it.
     pub(crate) trap: Mutex<Option<Vec<u8>>>,
@@ -42,19 +47,39 @@ pub(crate) struct Shared {
     pub(crate) open: watch::Sender<BTreeSet<u64>>,
     last: AtomicU64,
     arrivals: Mutex<VecDeque<u64>>,
+    /// By the number of the connection.
+    openings: Mutex<BTreeMap<u64, Vec<u8>>>,
 }
 
 impl Shared {
-    pub(crate) fn new(upstream: SocketAddr, seed: u64) -> Self {
+    pub(crate) fn new(upstream: SocketAddr, options: &ProxyOptions) -> Self {
         Self {
             upstream,
-            seed,
+            seed: options.seed,
+            jute: options.jute,
             counters: Counters::default(),
             trap: Mutex::new(None),
             open: watch::Sender::new(BTreeSet::new()),
             last: AtomicU64::new(0),
             arrivals: Mutex::default(),
+            openings: Mutex::default(),
         }
+    }
+
+    /// Notes the first of what the server says on a connection.
+    pub(crate) fn heard(&self, connection: u64, bytes: &[u8]) {
+        let mut openings = self.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        let opening = openings.entry(connection).or_default();
+        let wanted = OPENING.saturating_sub(opening.len()).min(bytes.len());
+        opening.extend_from_slice(&bytes[..wanted]);
+        if openings.len() > OPENINGS {
+            openings.pop_first();
+        }
+    }
+
+    /// What the server said first on each of the newest connections.
+    pub(crate) fn openings(&self) -> Vec<Vec<u8>> {
+        self.openings.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// The number of the newest connection.

@@ -159,6 +159,9 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Some(count) => {
+                if self.way == Way::ToClient {
+                    self.shared.heard(self.number, &chunk[..count]);
+                }
                 let cut =
                     self.tap.lock().unwrap_or_else(PoisonError::into_inner).see(self.way, &chunk[..count]);
                 self.closing |= cut.is_some();

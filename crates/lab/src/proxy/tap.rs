@@ -7,6 +7,7 @@ use super::{
     door::Shared,
     flow::Way,
     h2::{Frame, Frames, Messages, Piece},
+    jute::Jute,
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -25,6 +26,8 @@ pub(crate) struct Tap {
     /// The end of what a stream's client said, for a needle that spans two pieces.
     said: (u32, Vec<u8>),
     snare: Option<Snare>,
+    /// For clients of ZooKeeper.
+    jute: Option<Jute>,
 }
 
 /// What the client speaks, as far as heard.
@@ -54,6 +57,7 @@ impl Tap {
             newest: 0,
             said: Default::default(),
             snare: None,
+            jute: shared.jute.then(Jute::default),
         }
     }
 
@@ -92,6 +96,9 @@ impl Tap {
         match way {
             Way::ToClient => self.snare.map(|_| 0),
             Way::ToServer => {
+                if let Some(jute) = &mut self.jute {
+                    add(&self.shared.counters.requests, jute.feed(bytes));
+                }
                 if self.spring(0, bytes) {
                     self.snare = Some(Snare::Any);
                 }
