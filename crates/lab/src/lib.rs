@@ -50,7 +50,7 @@ pub use http::{Response, http_get};
 pub use port::{Port, free_port};
 pub use proxy::{Counts, Flow, Proxy, ProxyOptions, Way};
 pub use server::Server;
-pub use zookeeper::ZooKeeper;
+pub use zookeeper::{ZooKeeper, four_letters};
 pub use zookeeper_options::{ZooKeeperOptions, ZooKeeperTls};
 pub use zookeeper_session::ZooKeeperSession;
 

@@ -306,7 +306,15 @@ fn missing() -> Error {
 }
 
 /// Sends a word of four letters to any ZooKeeper server and reads the answer to its end.
-async fn four_letters(server: SocketAddr, word: &str, limit: Duration) -> Result<String> {
+///
+/// # Errors
+///
+/// [`Error::Io`] when nobody answers, [`Error::Timeout`] after `limit`.
+///
+/// # Cancel safety
+///
+/// Cancel safe: the connection is closed.
+pub async fn four_letters(server: SocketAddr, word: &str, limit: Duration) -> Result<String> {
     let what = format!("{word} to {server}");
     let exchange = async {
         let mut stream = TcpStream::connect(server).await?;

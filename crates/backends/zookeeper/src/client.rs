@@ -1,0 +1,154 @@
+//! The client: wires the parts together.
+
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use reception_core::{
+    Capabilities, Client, Clock, DialUrl, ElectOptions, ElectionName, Elector, Endpoint, ListOptions, Probe,
+    RegisterOptions, Registration, Result, Service, ServiceName, Snapshot, Status, WatchOptions, Watcher,
+    async_trait,
+};
+use reception_kit::{Backoff, Hub, Keeping, Lifeline, SnapshotWatcher, Supervisor, register};
+
+use crate::{
+    elect::{Election, Observers},
+    error::NAME,
+    options::Options,
+    register::Place,
+    session::Session,
+    watch::{Instances, list, names},
+};
+
+/// All watchers lose a server at one moment: their first tries to read again are spread over this span.
+const SPREAD: Duration = Duration::from_millis(500);
+/// The longest wait before a stream is opened again.
+const RETRY: Duration = Duration::from_secs(5);
+/// What the server adds to a session: it looks once a tick, usually 2 s, then commits.
+const EXPIRY_SLACK: Duration = Duration::from_secs(3);
+
+struct ZooKeeperClient {
+    session: Arc<Session>,
+    instances: Hub<ServiceName, Instances>,
+    observers: Observers,
+    user: Option<String>,
+    lifeline: Lifeline,
+}
+
+/// Checks the options and the files that they name, and starts a client. It does not wait for the store.
+///
+/// # Errors
+///
+/// Config for an option or file that is wrong; NoRuntime outside a tokio runtime.
+///
+/// # Cancel safety
+///
+/// Safe: dropping the future leaves nothing.
+pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
+    let paths = options.checked()?;
+    let supervisor = Supervisor::new(NAME)?;
+    let back = Supervisor::new(NAME)?;
+    let (recipe, user) = options.recipe()?;
+    let clock = Clock::BOOT;
+    let times = (options.timeout, options.ttl);
+    let session = Session::new(paths, (supervisor.clone(), back), clock.clone(), times, recipe);
+    let backoff = Backoff::with_bounds(SPREAD, RETRY);
+    Ok(Arc::new(ZooKeeperClient {
+        instances: Hub::new(supervisor.clone(), clock.clone(), backoff.clone()),
+        observers: Hub::new(supervisor.clone(), clock, backoff),
+        user,
+        lifeline: supervisor.lifeline(),
+        session,
+    }))
+}
+
+pub(crate) async fn dial_url(url: DialUrl) -> Result<Arc<dyn Client>> {
+    dial(Options::from_url(&url)?).await
+}
+
+impl ZooKeeperClient {
+    /// A server may grant more than was asked for, which shows when the session is made.
+    fn crash_bound(&self) -> Duration {
+        self.session.ttl.max(self.session.last_grant().unwrap_or_default()) + EXPIRY_SLACK
+    }
+}
+
+#[async_trait]
+impl Client for ZooKeeperClient {
+    fn backend(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(self.crash_bound()).candidates(true).early_revocation(true)
+    }
+
+    async fn register_with(&self, service: Service, options: RegisterOptions) -> Result<Registration> {
+        self.session.supervisor.check("register")?;
+        // Before anything is taken: a record that cannot be written is told at once.
+        self.session.paths.layout.encode(&service)?;
+        let place = Place::take(&self.session, &service)?;
+        let keeping = Keeping {
+            clock: self.session.clock.clone(),
+            backoff: Backoff::new(),
+            timeout: self.session.timeout,
+            crash_bound: self.crash_bound(),
+            // The watch on the own record survives every break of the link, and the session tells its own loss.
+            reconcile: Duration::ZERO,
+        };
+        register(&self.session.supervisor, self.lifeline.clone(), service, options, place, keeping).await
+    }
+
+    async fn list_with(&self, name: &ServiceName, options: ListOptions) -> Result<Snapshot> {
+        let all = self.session.supervisor.serve("list", list(&self.session, name)).await?;
+        if options.any_status || all.iter().all(|service| service.status() == Status::Up) {
+            return Ok(all);
+        }
+        let up = all.iter().filter(|service| service.status() == Status::Up).cloned();
+        Ok(Snapshot::new(name.clone(), all.revision(), up).with_unreadable(all.unreadable()))
+    }
+
+    async fn watch_with(&self, name: &ServiceName, options: WatchOptions) -> Result<Box<dyn Watcher>> {
+        self.session.supervisor.check("watch")?;
+        let make = || Instances::new(&self.session, name);
+        let feed = self.instances.subscribe(name.clone(), self.lifeline.clone(), make);
+        Ok(Box::new(SnapshotWatcher::new(feed, options)))
+    }
+
+    async fn elector_with(&self, name: &ElectionName, _options: ElectOptions) -> Result<Box<dyn Elector>> {
+        self.session.supervisor.check("elector")?;
+        // An election is what candidates write; a name that breaks the limits would split or hide it.
+        ElectionName::new(name.as_str())?;
+        Ok(Box::new(Election::new(&self.session, name, self.observers.clone(), self.lifeline.clone())))
+    }
+
+    async fn names(&self) -> Result<BTreeSet<ServiceName>> {
+        self.session.supervisor.serve("names", names(&self.session)).await
+    }
+
+    async fn probe(&self) -> Result<Probe> {
+        const OPERATION: &str = "probe";
+        let ask = async {
+            let until = self.session.until();
+            // The first call makes the session, which is not part of a round trip.
+            let live = self.session.live(OPERATION, until).await?;
+            let begun = self.session.clock.now();
+            let look = |client: zookeeper_client::Client| async move { client.check_stat("/").await };
+            self.session.read(OPERATION, until, "reading /", look).await?;
+            Ok((live, self.session.clock.now().saturating_since(begun)))
+        };
+        let (live, took) = self.session.supervisor.serve(OPERATION, ask).await?;
+        let mut probe = Probe::new(vec![Endpoint::new(self.session.tried(), Ok(took))]).server("ZooKeeper");
+        probe.lease = Some(live.ttl);
+        probe.identity.clone_from(&self.user);
+        Ok(probe)
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.session.close().await
+    }
+}
+
+impl fmt::Debug for ZooKeeperClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZooKeeperClient").field("session", &self.session).finish_non_exhaustive()
+    }
+}

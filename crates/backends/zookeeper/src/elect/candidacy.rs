@@ -1,0 +1,252 @@
+//! One candidacy: its node, the wait for the one before it, and the reading of its own node while it leads.
+//!
+//! A leadership ends at its deadline, counted from the send time of the last read of the own node that was answered: the server hands
+//! over only when it has not heard of the session for the whole of its time to live. That is long before the library says `Expired`.
+
+mod standing;
+
+use std::{sync::Arc, time::Duration};
+
+use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Moment, Result};
+use reception_kit::{Claim, Pulse, Won, sleep_until};
+use tokio::sync::watch;
+use uuid::Uuid;
+use zookeeper_client as zk;
+
+use super::{
+    line::{line, sorted},
+    margin,
+};
+use crate::{
+    error::error,
+    session::{Eye, Link, Live, Seen, Session},
+};
+
+const OPERATION: &str = "elect";
+/// The least between two reads that fail.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// One candidacy.
+#[derive(Debug)]
+pub(crate) struct Candidacy {
+    session: Arc<Session>,
+    election: ElectionName,
+    folder: String,
+    value: Vec<u8>,
+    /// In the name of our node, so that it is found when the reply was lost.
+    guid: Uuid,
+    /// A create of ours may have been carried out.
+    unsettled: bool,
+    own: Option<Own>,
+    /// Looks at our node.
+    eye: Option<Eye>,
+    link: watch::Receiver<Link>,
+    domain: [u8; 16],
+    /// When our node is read next.
+    read_at: Moment,
+}
+
+/// Our node.
+#[derive(Clone, Debug)]
+struct Own {
+    path: String,
+    created: i64,
+    session: i64,
+    ttl: Duration,
+}
+
+/// What a look at the line shows.
+enum Turn {
+    /// Nobody stands before us.
+    Ours,
+    /// This one stands before us.
+    After(String),
+    /// Our node is gone.
+    Gone,
+}
+
+impl Candidacy {
+    pub(crate) fn new(session: &Arc<Session>, election: &ElectionName, value: Vec<u8>) -> Self {
+        Self {
+            session: Arc::clone(session),
+            election: election.clone(),
+            folder: session.paths.candidates(election),
+            value,
+            guid: Uuid::new_v4(),
+            unsettled: false,
+            own: None,
+            eye: None,
+            link: session.link.subscribe(),
+            domain: [0; 16],
+            read_at: Moment::NEVER,
+        }
+    }
+
+    fn lost(why: impl Into<String>) -> Error {
+        error(ErrorKind::LeaseLost, OPERATION, why)
+    }
+
+    /// Looks who stands before us.
+    async fn turn(&mut self, own: &Own) -> Result<Turn> {
+        let until = self.session.until();
+        let standing = line(&self.session, OPERATION, until, &self.folder, false).await?;
+        let at = standing.iter().position(|child| own.path.ends_with(&format!("/{child}")));
+        Ok(match at {
+            None => Turn::Gone,
+            Some(0) => Turn::Ours,
+            Some(at) => Turn::After(format!("{}/{}", self.folder, standing[at - 1])),
+        })
+    }
+
+    /// Waits until the one before us is gone; an error when we are.
+    async fn wait(&mut self, live: &Live, before: &str) -> Result<()> {
+        let until = self.session.until();
+        let looked = live.client.get_and_watch_data(before);
+        let mut before = match self.session.send(OPERATION, until, looked).await? {
+            Ok((_, _, watcher)) => Eye::new(live, watcher),
+            // It has left already; or the link broke, and the next look tells.
+            Err(_) => return Ok(()),
+        };
+        loop {
+            let Some(own) = &mut self.eye else { return Err(Self::lost("nobody looks at the candidate's node")) };
+            tokio::select! {
+                biased;
+                seen = own.next() => match seen {
+                    Seen::Changed => return Ok(()),
+                    Seen::Gone => return Err(Self::lost("the candidate's node was removed")),
+                    Seen::Blind => return Err(Self::lost("the session has ended")),
+                },
+                _ = before.next() => return Ok(()),
+            }
+        }
+    }
+
+    /// The margin grows with the session that was granted; what kit subtracts is that of the one asked for.
+    fn term(&self, ttl: Duration) -> Duration {
+        ttl.saturating_sub(margin(ttl).saturating_sub(margin(self.session.ttl)))
+    }
+
+    /// Reads our node; the moment before is what the answer grants from.
+    async fn confirm(&mut self, own: &Own, within: Duration) -> Result<Moment, Confirm> {
+        let until = self.session.clock.now().saturating_add(within);
+        let live = self.session.live(OPERATION, until).await.map_err(|_| Confirm::Unknown)?;
+        if live.id != own.session {
+            return Err(Confirm::Lost(Self::lost("the session was replaced")));
+        }
+        let sent = self.session.clock.now();
+        match self.session.send(OPERATION, until, live.client.check_stat(&own.path)).await {
+            Ok(Ok(Some(stat))) if stat.czxid == own.created => Ok(sent),
+            Ok(Ok(_)) => Err(Confirm::Lost(Self::lost("the leader's node was removed"))),
+            Ok(Err(zk::Error::SessionExpired)) => {
+                Err(Confirm::Lost(Self::lost("the session has expired")))
+            }
+            _ => Err(Confirm::Unknown),
+        }
+    }
+
+    fn schedule(&mut self, sent: Moment, ttl: Duration) {
+        self.read_at = sent.saturating_add(ttl / 3);
+    }
+
+    /// Waits until the link is made anew; what it lost may be read again at once.
+    async fn mended(link: &mut watch::Receiver<Link>) {
+        loop {
+            if link.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            if matches!(&*link.borrow_and_update(), Link::Up(_)) {
+                return;
+            }
+        }
+    }
+
+    /// Our node is gone, or the session is.
+    async fn gone(eye: &mut Option<Eye>) -> Error {
+        match eye {
+            Some(eye) => match eye.next().await {
+                Seen::Gone => Self::lost("the leader's node was removed"),
+                Seen::Blind => Self::lost("the session has ended"),
+                // Somebody wrote to it: the next read looks, and nothing more is told until then.
+                Seen::Changed => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Why a read of our node confirms nothing.
+enum Confirm {
+    Lost(Error),
+    Unknown,
+}
+
+impl Claim for Candidacy {
+    async fn win(&mut self) -> Result<Won> {
+        loop {
+            let until = self.session.until();
+            let live = self.session.live(OPERATION, until).await?;
+            let own = self.stand(&live, until).await?;
+            match self.turn(&own).await? {
+                Turn::Ours => match self.confirm(&own, self.session.patience()).await {
+                    Ok(sent) => {
+                        self.schedule(sent, own.ttl);
+                        let token = FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
+                        return Ok(Won::new(token, sent, self.term(own.ttl)));
+                    }
+                    Err(Confirm::Lost(error)) => {
+                        self.forget();
+                        return Err(error);
+                    }
+                    Err(Confirm::Unknown) => {
+                        return Err(error(ErrorKind::Unavailable, OPERATION, "our node could not be read"));
+                    }
+                },
+                Turn::After(before) => {
+                    if let Err(error) = self.wait(&live, &before).await {
+                        self.forget();
+                        return Err(error);
+                    }
+                }
+                // Told as an error, so that kit's backoff bounds how often a node is made that somebody keeps removing.
+                Turn::Gone => {
+                    self.forget();
+                    return Err(Self::lost("the candidate's node was removed"));
+                }
+            }
+        }
+    }
+
+    async fn pulse(&mut self) -> Pulse {
+        let Some(own) = self.own.clone() else { return Pulse::Lost(Self::lost("no node")) };
+        loop {
+            let clock = self.session.clock.clone();
+            tokio::select! {
+                biased;
+                error = Self::gone(&mut self.eye) => return Pulse::Lost(error),
+                () = Self::mended(&mut self.link) => self.read_at = clock.now(),
+                () = sleep_until(&clock, self.read_at) => {}
+            }
+            // A read that gets no answer is not waited for longer than until the next one is due.
+            match self.confirm(&own, own.ttl / 3).await {
+                Ok(sent) => {
+                    self.schedule(sent, own.ttl);
+                    return Pulse::Renewed { sent, ttl: self.term(own.ttl) };
+                }
+                Err(Confirm::Lost(error)) => return Pulse::Lost(error),
+                Err(Confirm::Unknown) => self.read_at = clock.now().saturating_add(PAUSE),
+            }
+        }
+    }
+
+    async fn release(&mut self) -> Result<()> {
+        if self.own.is_none() && !self.unsettled {
+            return Ok(());
+        }
+        if self.session.supervisor.is_closed() && self.session.ends_with_client() {
+            return self.session.end().await;
+        }
+        self.withdraw().await?;
+        self.forget();
+        Ok(())
+    }
+}

@@ -1,0 +1,449 @@
+//! What can be set, by URL or by builder.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
+use zookeeper_client as zk;
+
+use crate::{
+    error::error,
+    layout::{Curator, Layout, Party, Paths, Payload},
+    session::Recipe,
+};
+
+const TTL: Opt<Duration> =
+    Opt::new("ttl", "how long a dead process may still be seen: the session").default("10s");
+const TIMEOUT: Opt<Duration> = Opt::new("timeout", "how long one call may take").default("5s");
+const LAYOUT: Opt<String> = Opt::new("layout", "what instances look like: curator or party").default("curator");
+const PAYLOAD: Opt<String> =
+    Opt::new("payload", "what readers expect as the payload: map, string or none").default("map");
+const CLASS: Opt<String> = Opt::new("class", "the Java class that attributes are written as").default(MAP);
+const ELECTIONS: Opt<String> =
+    Opt::new("elections", "the path of the elections, else the URL's with -elections behind it");
+const CHROOT: Opt<String> = Opt::new("chroot", "a path before all others");
+const USER: Opt<String> = Opt::new("user", "the user, if not before the hosts").requires(&["password_file"]);
+const PASSWORD_FILE: Opt<PathBuf> = Opt::new("password_file", "a file with the user's password");
+const SASL: Opt<bool> = Opt::new("sasl", "log the user in by SASL with DIGEST-MD5, not by the digest scheme");
+const TLS: Opt<bool> = Opt::new("tls", "speak TLS; implied by the next three and by zk+tls");
+const CA: Opt<PathBuf> = Opt::new("ca", "PEM file of the authorities that sign the servers' certificates");
+const CERT: Opt<PathBuf> = Opt::new("cert", "PEM file of our certificate").requires(&["key", "ca"]);
+const KEY: Opt<PathBuf> = Opt::new("key", "PEM file of our certificate's key").requires(&["cert"]);
+
+pub(crate) const OPTIONS: &[OptionSpec] = &[
+    TTL.spec(),
+    TIMEOUT.spec(),
+    LAYOUT.spec(),
+    PAYLOAD.spec(),
+    CLASS.spec(),
+    ELECTIONS.spec(),
+    CHROOT.spec(),
+    USER.spec(),
+    PASSWORD_FILE.spec(),
+    SASL.spec(),
+    TLS.spec(),
+    CA.spec(),
+    CERT.spec(),
+    KEY.spec(),
+];
+
+pub(crate) const SECURE: &str = "zk+tls";
+const MAP: &str = "java.util.LinkedHashMap";
+const OPERATION: &str = "dial";
+const PORT: u16 = 2181;
+const LEAST_TTL: Duration = Duration::from_secs(1);
+const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
+const LEAST_TIMEOUT: Duration = Duration::from_millis(50);
+const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+const MOST_PASSWORD: u64 = 4096;
+
+/// How to dial ZooKeeper: the same as the options of a URL, and an existing client.
+///
+/// ```
+/// use reception_core::Secret;
+/// use std::time::Duration;
+///
+/// let options = reception_zookeeper::Options::new(["h1:2181", "h2:2181"])
+///     .namespace("prod")
+///     .user("app", Secret::new("sesame"))
+///     .ttl(Duration::from_secs(5));
+/// assert!(!format!("{options:?}").contains("sesame"));
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) namespace: String,
+    pub(crate) layout: Arc<dyn Layout>,
+    pub(crate) elections: Option<String>,
+    pub(crate) chroot: String,
+    pub(crate) sasl: bool,
+    pub(crate) ttl: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) user: Option<(String, Option<Secret>)>,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) tls: bool,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) client: Option<zookeeper_client::Client>,
+}
+
+impl Options {
+    /// Dials these hosts, each `host[:port]` with IPv6 in brackets; the port is 2181 when left out.
+    pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            hosts: hosts.into_iter().map(Into::into).collect(),
+            namespace: String::new(),
+            layout: Arc::new(Curator::default()),
+            elections: None,
+            chroot: String::new(),
+            sasl: false,
+            ttl: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            user: None,
+            password_file: None,
+            tls: false,
+            ca: None,
+            cert: None,
+            key: None,
+            client: None,
+        }
+    }
+
+    /// Takes everything from a URL.
+    ///
+    /// # Errors
+    ///
+    /// Config for an unknown, half-given or unreadable option, a user given twice, and a namespace that breaks the limits (law L15).
+    pub fn from_url(url: &DialUrl) -> Result<Self> {
+        url.check(OPTIONS)?;
+        let mut options = Self::new(url.hosts().iter().cloned());
+        options.namespace = url.namespace()?;
+        if let Some(ttl) = url.get(&TTL)? {
+            options.ttl = ttl;
+        }
+        if let Some(timeout) = url.get(&TIMEOUT)? {
+            options.timeout = timeout;
+        }
+        options.layout = layout(url)?;
+        options.elections = url.get(&ELECTIONS)?;
+        options.chroot = url.get(&CHROOT)?.unwrap_or_default();
+        options.sasl = url.get(&SASL)?.unwrap_or_default();
+        options.password_file = url.get(&PASSWORD_FILE)?;
+        options.ca = url.get(&CA)?;
+        options.cert = url.get(&CERT)?;
+        options.key = url.get(&KEY)?;
+        let flag = url.get(&TLS)?;
+        let files = options.ca.is_some() || options.cert.is_some();
+        if flag == Some(false) && (files || url.scheme() == SECURE) {
+            return Err(error(
+                ErrorKind::Config,
+                OPERATION,
+                "option \"tls\" is false beside what implies it",
+            ));
+        }
+        options.tls = flag == Some(true) || files || url.scheme() == SECURE;
+        let before = url.user().map(|(name, password)| (name.to_owned(), password.cloned()));
+        let given: Option<String> = url.get(&USER)?;
+        options.user = match (before, given) {
+            (Some(_), Some(_)) => {
+                return Err(error(
+                    ErrorKind::Config,
+                    OPERATION,
+                    "the user is given twice: before the hosts and as option \"user\"",
+                ));
+            }
+            (before, given) => before.or(given.map(|name| (name, None))),
+        };
+        Ok(options)
+    }
+
+    /// Sets the namespace, names joined by slashes: the path of the services; the default is `reception`.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// Sets what instances look like; the default is [`Curator`].
+    #[must_use]
+    pub fn layout(mut self, layout: impl Layout) -> Self {
+        self.layout = Arc::new(layout);
+        self
+    }
+
+    /// Sets the absolute path of the elections; the default is that of the namespace with `-elections` behind it.
+    #[must_use]
+    pub fn elections(mut self, path: impl Into<String>) -> Self {
+        self.elections = Some(path.into());
+        self
+    }
+
+    /// Sets a path before all others.
+    #[must_use]
+    pub fn chroot(mut self, path: impl Into<String>) -> Self {
+        self.chroot = path.into();
+        self
+    }
+
+    /// Logs the user in by SASL with DIGEST-MD5 instead of by the digest scheme.
+    #[must_use]
+    pub fn sasl(mut self, sasl: bool) -> Self {
+        self.sasl = sasl;
+        self
+    }
+
+    /// Sets how long a dead process may still be seen; the default is 10 s. The server grants 2 to 20 of its ticks.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Sets how long one call may take; the default is 5 s.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the user and the password.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<String>, password: Secret) -> Self {
+        self.user = Some((user.into(), Some(password)));
+        self
+    }
+
+    /// Sets a file that holds the password of the user; a line end at its end does not count.
+    #[must_use]
+    pub fn password_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.password_file = Some(file.into());
+        self
+    }
+
+    /// Speaks TLS; implied by the next three.
+    #[must_use]
+    pub fn tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Sets the PEM file of the authorities that sign the servers' certificates.
+    #[must_use]
+    pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca = Some(file.into());
+        self.tls = true;
+        self
+    }
+
+    /// Sets the PEM file of our own certificate, for servers that ask for one.
+    #[must_use]
+    pub fn cert(mut self, file: impl Into<PathBuf>) -> Self {
+        self.cert = Some(file.into());
+        self.tls = true;
+        self
+    }
+
+    /// Sets the PEM file of our certificate's key.
+    #[must_use]
+    pub fn key(mut self, file: impl Into<PathBuf>) -> Self {
+        self.key = Some(file.into());
+        self.tls = true;
+        self
+    }
+
+    /// Uses a client that exists, with its connections, user and TLS as they are; hosts are then not dialled.
+    ///
+    /// Its session is used, not closed, and not made anew when it is lost: every call fails then.
+    #[must_use]
+    pub fn client(mut self, client: zookeeper_client::Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Checks everything that does not need a file.
+    pub(crate) fn checked(&self) -> Result<Paths> {
+        let refuse = |why: &str| Err(error(ErrorKind::Config, OPERATION, why));
+        if self.ttl < LEAST_TTL || self.ttl > MOST_TTL {
+            return refuse(&format!(
+                "option \"ttl\" is {:?}, not between {LEAST_TTL:?} and {MOST_TTL:?}",
+                self.ttl
+            ));
+        }
+        if self.timeout < LEAST_TIMEOUT || self.timeout > MOST_TIMEOUT {
+            return refuse(&format!(
+                "option \"timeout\" is {:?}, not between {LEAST_TIMEOUT:?} and {MOST_TIMEOUT:?}",
+                self.timeout
+            ));
+        }
+        match &self.client {
+            None if self.hosts.is_empty() => return refuse("no host is given"),
+            Some(_) if self.user.is_some() || self.tls => {
+                return refuse("an existing client brings its own user and TLS");
+            }
+            _ => {}
+        }
+        for (at, host) in self.hosts.iter().enumerate() {
+            if host.contains(['/', '@', '?', '#']) || host.trim() != host || host.is_empty() {
+                return refuse(&format!("host {} is not of the form host[:port]", at + 1));
+            }
+        }
+        if self.cert.is_some() != self.key.is_some() {
+            return refuse("options \"cert\" and \"key\" need each other");
+        }
+        if self.tls && self.ca.is_none() {
+            return refuse("TLS needs option \"ca\": no authority is trusted unless it is named");
+        }
+        if self.tls && !cfg!(feature = "tls") {
+            return refuse("TLS is compiled out: turn the feature \"tls\" on");
+        }
+        if self.sasl && self.user.is_none() {
+            return refuse("option \"sasl\" needs a user");
+        }
+        if self.sasl && !cfg!(feature = "sasl") {
+            return refuse("SASL is compiled out: turn the feature \"sasl\" on");
+        }
+        Paths::new(&self.chroot, &self.namespace, self.elections.as_deref(), Arc::clone(&self.layout))
+    }
+
+    /// How a session is come by, and as whom.
+    pub(crate) fn recipe(&self) -> Result<(Recipe, Option<String>)> {
+        if let Some(client) = &self.client {
+            return Ok((Recipe::Given(client.clone()), None));
+        }
+        let user = self.credentials()?;
+        let connector = zk::Client::connector().with_session_timeout(self.ttl);
+        let connector = secure(self, connector)?;
+        let connector = match &user {
+            Some((name, password)) if self.sasl => login(connector, name, password),
+            Some((name, password)) => {
+                connector.with_auth("digest", format!("{name}:{}", password.expose()).as_bytes())
+            }
+            None => connector,
+        };
+        let hosts = self.addresses().join(",");
+        let recipe = Recipe::Dial { connector, hosts, tls: self.tls, owned: user.is_some() };
+        Ok((recipe, user.map(|(name, _)| name)))
+    }
+
+    /// The user with the password, which may be in a file.
+    pub(crate) fn credentials(&self) -> Result<Option<(String, Secret)>> {
+        let refuse = |why: String| Err(error(ErrorKind::Config, OPERATION, why));
+        match (&self.user, &self.password_file) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => refuse("option \"password_file\" needs a user".to_owned()),
+            (Some((_, Some(_))), Some(_)) => refuse("the password is given twice".to_owned()),
+            (Some((_, None)), None) => refuse("the user has no password".to_owned()),
+            (Some((name, Some(password))), None) => {
+                Ok(Some((name.clone(), password.clone())))
+            }
+            (Some((name, None)), Some(file)) => {
+                let wrong =
+                    |what: &dyn fmt::Display| format!("option \"password_file\": {}: {what}", file.display());
+                let size = std::fs::metadata(file).map(|about| about.len());
+                if size.as_ref().is_ok_and(|size| *size > MOST_PASSWORD) {
+                    return refuse(wrong(&format!("has over {MOST_PASSWORD} bytes")));
+                }
+                let text = match std::fs::read_to_string(file) {
+                    Ok(text) => Secret::new(text.trim_end_matches(['\r', '\n'])),
+                    Err(error) => return refuse(wrong(&error.kind())),
+                };
+                if text.expose().is_empty() {
+                    return refuse(wrong(&"is empty"));
+                }
+                Ok(Some((name.clone(), text)))
+            }
+        }
+    }
+
+    /// The hosts with their ports.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let with_port = |host: &String| {
+            let name_end = host.rfind(']').unwrap_or(0);
+            if host[name_end..].contains(':') { host.clone() } else { format!("{host}:{PORT}") }
+        };
+        self.hosts.iter().map(with_port).collect()
+    }
+}
+
+/// The layout that the URL names.
+fn layout(url: &DialUrl) -> Result<Arc<dyn Layout>> {
+    let refuse = |key: &str, of: &str| {
+        Err(error(ErrorKind::Config, OPERATION, format!("option {key:?} is none of {of}")))
+    };
+    let payload = match url.get(&PAYLOAD)?.as_deref() {
+        None | Some("map") => Payload::Map,
+        Some("string") => Payload::String,
+        Some("none") => Payload::None,
+        Some(_) => return refuse("payload", "map, string and none"),
+    };
+    let class: String = url.get(&CLASS)?.unwrap_or_else(|| MAP.to_owned());
+    let curator = Curator::default().payload(payload).class(class);
+    match url.get(&LAYOUT)?.as_deref() {
+        None | Some("curator") => Ok(Arc::new(curator)),
+        Some("party") => Ok(Arc::new(Party::new(curator))),
+        Some(_) => refuse("layout", "curator and party"),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn secure(options: &Options, connector: zk::Connector) -> Result<zk::Connector> {
+    use reception_kit::tls::Files;
+
+    if !options.tls {
+        return Ok(connector);
+    }
+    let files = Files { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() };
+    let pems = files.read(crate::error::NAME)?;
+    // The library's error may print what it was given, and that holds a key.
+    let wrong = |_| error(ErrorKind::Config, OPERATION, "the TLS files cannot be used");
+    let text = |pem: &[u8]| String::from_utf8_lossy(pem).into_owned();
+    let mut tls = zk::TlsOptions::new();
+    if let Some(ca) = &pems.ca {
+        tls = tls.with_pem_ca(&text(ca)).map_err(wrong)?;
+    }
+    if let Some((cert, key)) = &pems.identity {
+        tls = tls.with_pem_identity(&text(cert), key.expose()).map_err(wrong)?;
+    }
+    Ok(connector.with_tls(tls))
+}
+
+#[cfg(not(feature = "tls"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same shape as with the feature")]
+fn secure(_options: &Options, connector: zk::Connector) -> Result<zk::Connector> {
+    Ok(connector)
+}
+
+#[cfg(feature = "sasl")]
+fn login(connector: zk::Connector, name: &str, password: &Secret) -> zk::Connector {
+    connector.with_sasl(zk::SaslOptions::digest_md5(name.to_owned(), password.expose().to_owned()))
+}
+
+#[cfg(not(feature = "sasl"))]
+fn login(connector: zk::Connector, _name: &str, _password: &Secret) -> zk::Connector {
+    connector
+}
+
+impl fmt::Debug for Options {
+    // The existing client is left out: it may print its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hosts, namespace, layout, elections, chroot, sasl, ttl, timeout, user, password_file, tls, ca, cert, key, client } = self;
+        f.debug_struct("Options")
+            .field("hosts", hosts)
+            .field("namespace", namespace)
+            .field("layout", layout)
+            .field("elections", elections)
+            .field("chroot", chroot)
+            .field("sasl", sasl)
+            .field("ttl", ttl)
+            .field("timeout", timeout)
+            .field("user", &user.as_ref().map(|(name, _)| name))
+            .field("password_file", password_file)
+            .field("tls", tls)
+            .field("ca", ca)
+            .field("cert", cert)
+            .field("key", key)
+            .field("client", &client.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,64 @@
+//! Withdrawing: only what is ours is removed.
+
+use reception_core::{Moment, Result};
+use zookeeper_client as zk;
+
+use super::Place;
+use crate::{
+    error::{is_unclear, native},
+    session::Live,
+};
+
+const OPERATION: &str = "close";
+
+impl Place {
+    /// Removes our record. `alone`: no later registration of this client has the id.
+    pub(super) async fn remove(&mut self, alone: bool) -> Result<()> {
+        let until = self.session.until();
+        loop {
+            let live = self.session.live(OPERATION, until).await?;
+            let quiet = self.eye.as_mut().is_some_and(|eye| eye.session == live.id && eye.is_quiet());
+            let known = self.standing.as_ref().filter(|standing| standing.session == live.id && quiet);
+            // Nothing was seen of another owner: no need to look first.
+            let version = match known.filter(|_| !self.unsettled && alone) {
+                Some(standing) => Some(standing.version),
+                None => self.own_version(&live, alone, until).await?,
+            };
+            let Some(version) = version else { return Ok(self.is_gone()) };
+            let removed = live.client.delete(&self.path, Some(version));
+            match self.session.send(OPERATION, until, removed).await? {
+                Ok(()) | Err(zk::Error::NoNode) => return Ok(self.is_gone()),
+                // Somebody wrote to it, or it is somebody else's by now.
+                Err(zk::Error::BadVersion) => self.eye = None,
+                Err(wrong) if is_unclear(&wrong) => self.wait().await,
+                Err(wrong) => return Err(native(OPERATION, &format!("removing {}", self.path), wrong)),
+            }
+        }
+    }
+
+    /// The version of what stands there, if that is ours to remove.
+    async fn own_version(&mut self, live: &Live, alone: bool, until: Moment) -> Result<Option<i32>> {
+        let path = self.path.clone();
+        let what = format!("looking at {path}");
+        let look = |client: zk::Client| {
+            let path = path.clone();
+            async move { client.check_stat(&path).await }
+        };
+        let Some(stat) = self.session.read(OPERATION, until, &what, look).await? else { return Ok(None) };
+        let owner = stat.ephemeral_owner;
+        let of_client = owner != 0 && (owner == live.id || self.session.was_ours(owner));
+        let made_here = self.standing.as_ref().is_some_and(|standing| standing.created == stat.czxid);
+        let ours = of_client && (made_here || alone);
+        Ok(ours.then_some(stat.version))
+    }
+
+    fn is_gone(&mut self) {
+        self.standing = None;
+        self.unsettled = false;
+        self.eye = None;
+    }
+
+    async fn wait(&self) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! A record that stands: written over, and looked at again.
+
+use futures_util::future::join;
+use reception_core::{ErrorKind, Moment, Result};
+use reception_kit::{Attempt, News};
+use zookeeper_client as zk;
+
+use super::{OPERATION, Place, Standing, Step};
+use crate::{
+    error::{error, is_unclear, native},
+    session::{Eye, Link, Live},
+};
+
+impl Place {
+    /// Brings our record to what is wanted.
+    pub(super) async fn rewrite(
+        &mut self,
+        live: &Live,
+        standing: &Standing,
+        record: &[u8],
+        attempt: Attempt,
+        until: Moment,
+    ) -> Result<Step> {
+        if attempt == Attempt::Repair && !self.unsettled {
+            match self.compare(live, standing, record, until).await? {
+                Some(step) => return Ok(step),
+                None => {}
+            }
+        }
+        let version = self.standing.as_ref().map_or(standing.version, |known| known.version);
+        // Our own write fires the old watch: the new one is behind it.
+        let written = live.client.set_data(&self.path, record, Some(version));
+        let looked = live.client.check_and_watch_stat(&self.path);
+        let both = async { Ok(join(written, looked).await) };
+        let (written, looked) = match self.session.send(OPERATION, until, both).await? {
+            Ok(answers) => answers,
+            Err(wrong) => return Err(native(OPERATION, &self.path, wrong)),
+        };
+        if let Ok((Some(_), watcher)) = looked {
+            self.eye = Some(Eye::new(live, watcher));
+        }
+        match written {
+            Ok(stat) => {
+                self.unsettled = false;
+                self.stands(live, &stat);
+                Ok(Step::Done)
+            }
+            Err(zk::Error::NoNode) => {
+                self.standing = None;
+                Ok(Step::Again)
+            }
+            Err(zk::Error::BadVersion) => self.learn(live, until).await,
+            Err(wrong) if is_unclear(&wrong) => self.pause(until).await,
+            Err(wrong) => Err(native(OPERATION, &format!("writing {}", self.path), wrong)),
+        }
+    }
+
+    /// Reads what stands there and compares it; a step when nothing is left to write.
+    async fn compare(
+        &mut self,
+        live: &Live,
+        standing: &Standing,
+        record: &[u8],
+        until: Moment,
+    ) -> Result<Option<Step>> {
+        match self.session.send(OPERATION, until, live.client.get_data(&self.path)).await? {
+            Ok((_, stat)) if stat.ephemeral_owner != live.id => {
+                self.standing = None;
+                Ok(Some(Step::Again))
+            }
+            Ok((data, stat)) => {
+                self.stands(live, &stat);
+                let same = stat.czxid == standing.created && data == record;
+                Ok(same.then_some(Step::Done))
+            }
+            Err(zk::Error::NoNode) => {
+                self.standing = None;
+                Ok(Some(Step::Again))
+            }
+            Err(wrong) if is_unclear(&wrong) => self.pause(until).await.map(Some),
+            Err(wrong) => Err(native(OPERATION, &format!("reading {}", self.path), wrong)),
+        }
+    }
+
+    /// Learns the version and the owner of what stands there.
+    async fn learn(&mut self, live: &Live, until: Moment) -> Result<Step> {
+        match self.session.send(OPERATION, until, live.client.check_stat(&self.path)).await? {
+            Ok(Some(stat)) if stat.ephemeral_owner == live.id => self.stands(live, &stat),
+            Ok(_) => self.standing = None,
+            Err(wrong) if is_unclear(&wrong) => {}
+            Err(wrong) => return Err(native(OPERATION, &format!("reading {}", self.path), wrong)),
+        }
+        Ok(Step::Again)
+    }
+
+    /// Looks at our record once more, with a new watch. News when it is not ours any more.
+    pub(super) async fn look_again(&mut self) -> Option<News> {
+        let live = match &*self.link.borrow() {
+            Link::Up(live) => live.clone(),
+            // The link will tell.
+            _ => return None,
+        };
+        let own = self.standing.as_ref().is_some_and(|standing| standing.session == live.id);
+        if !own {
+            return self.link_is();
+        }
+        let until = self.session.until();
+        let looked = live.client.check_and_watch_stat(&self.path);
+        match self.session.send(OPERATION, until, looked).await {
+            Ok(Ok((Some(stat), watcher))) if stat.ephemeral_owner == live.id => {
+                self.eye = Some(Eye::new(&live, watcher));
+                self.stands(&live, &stat);
+                None
+            }
+            Ok(Ok((Some(_), _))) => {
+                self.standing = None;
+                Some(News::Taken(self.conflict()))
+            }
+            Ok(Ok((None, _))) => {
+                self.standing = None;
+                let text = format!("{} was removed", self.path);
+                Some(News::Lost(error(ErrorKind::LeaseLost, OPERATION, text)))
+            }
+            Ok(Err(wrong)) => {
+                // Not faster than this, whatever the reason.
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                Some(News::Doubtful(native(OPERATION, &format!("looking at {}", self.path), wrong)))
+            }
+            Err(late) => Some(News::Doubtful(late)),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The way to the store: one session per client, made when it is first needed and made anew when it is lost.
+//!
+//! A request is sent only while the link stands, and each has a deadline. What was sent before a break may have been carried out: reads are
+//! made again here, writes are read back by who wrote.
+
+mod eye;
+mod folders;
+mod gate;
+mod keeper;
+mod link;
+mod wanted;
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use reception_core::{Clock, Error, ErrorKind, Moment, Result};
+use reception_kit::{CancellationToken, Lifeline, Supervisor};
+use tokio::sync::watch;
+use zookeeper_client as zk;
+
+pub(crate) use eye::{Eye, Seen};
+pub(crate) use gate::Gate;
+pub(crate) use link::{Link, Live};
+pub(crate) use wanted::Wanted;
+
+use crate::{
+    error::{error, is_unclear, native, passes},
+    layout::Paths,
+};
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How a session is come by.
+#[expect(clippy::large_enum_variant, reason = "one a client")]
+pub(crate) enum Recipe {
+    Dial {
+        connector: zk::Connector,
+        /// The connect string.
+        hosts: String,
+        tls: bool,
+        /// Whether everything is made for its creator alone.
+        owned: bool,
+    },
+    Given(zk::Client),
+}
+
+impl Recipe {
+    pub(crate) fn is_given(&self) -> bool {
+        matches!(self, Self::Given(_))
+    }
+}
+
+/// What the parts of one client share.
+pub(crate) struct Session {
+    pub(crate) paths: Paths,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) clock: Clock,
+    pub(crate) timeout: Duration,
+    /// The time to live that was asked for; the granted one counts.
+    pub(crate) ttl: Duration,
+    pub(crate) wanted: Wanted,
+    /// The token domain as it was read in the session of this id.
+    domain: Mutex<Option<(i64, [u8; 16])>>,
+    pub(crate) link: watch::Sender<Link>,
+    recipe: Recipe,
+    /// Runs the library's tasks, which outlive all others.
+    back: Supervisor,
+    /// Taken by the keeper when it starts.
+    lifeline: Mutex<Option<Lifeline>>,
+    leaving: CancellationToken,
+    /// The ended sessions of this client: what stands on them is ours.
+    past: Mutex<BTreeSet<i64>>,
+    granted: Mutex<Option<Duration>>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        paths: Paths,
+        supervisors: (Supervisor, Supervisor),
+        clock: Clock,
+        (timeout, ttl): (Duration, Duration),
+        recipe: Recipe,
+    ) -> Arc<Self> {
+        let (supervisor, back) = supervisors;
+        Arc::new(Self {
+            paths,
+            supervisor,
+            clock,
+            timeout,
+            ttl,
+            wanted: Wanted::default(),
+            domain: Mutex::default(),
+            link: watch::Sender::new(Link::Down(None)),
+            recipe,
+            lifeline: Mutex::new(Some(back.lifeline())),
+            back,
+            leaving: CancellationToken::new(),
+            past: Mutex::default(),
+            granted: Mutex::default(),
+        })
+    }
+
+    /// Starts the keeper of the session, once.
+    fn start(self: &Arc<Self>) {
+        let taken = self.lifeline.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(lifeline) = taken else { return };
+        self.back.spawn("session keeper", keeper::keep(Arc::clone(self), lifeline));
+        let session = Arc::clone(self);
+        // When all that use the session have ended, it ends.
+        self.back.spawn("session end", async move {
+            session.supervisor.closing().cancelled().await;
+            session.supervisor.close().await;
+            session.leaving.cancel();
+        });
+    }
+
+    fn past(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an ended session of this client has this id.
+    pub(crate) fn was_ours(&self, id: i64) -> bool {
+        self.past().contains(&id)
+    }
+
+    /// The access rights of everything that is made.
+    pub(crate) fn acls(&self) -> zk::Acls<'static> {
+        match &self.recipe {
+            Recipe::Dial { owned: true, .. } => zk::Acls::creator_all(),
+            _ => zk::Acls::anyone_all(),
+        }
+    }
+
+    /// Whether closing the client ends the session, and so removes all that stands on it.
+    pub(crate) fn ends_with_client(&self) -> bool {
+        !self.recipe.is_given()
+    }
+
+    pub(crate) fn tried(&self) -> &str {
+        match &self.recipe {
+            Recipe::Dial { hosts, .. } => hosts,
+            Recipe::Given(_) => "the hosts of the given client",
+        }
+    }
+
+    /// The domain, if it was read in this session.
+    pub(crate) fn known_domain(&self, id: i64) -> Option<[u8; 16]> {
+        let known = *self.domain.lock().unwrap_or_else(PoisonError::into_inner);
+        known.filter(|(session, _)| *session == id).map(|(_, domain)| domain)
+    }
+
+    pub(crate) fn note_domain(&self, id: i64, domain: [u8; 16]) {
+        *self.domain.lock().unwrap_or_else(PoisonError::into_inner) = Some((id, domain));
+    }
+
+    /// The time to live that the server granted last.
+    pub(crate) fn last_grant(&self) -> Option<Duration> {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_grant(&self, ttl: Duration) {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = Some(ttl);
+    }
+
+    /// A little less than the timeout, so that the answer tells who was asked before anybody else cuts the call.
+    pub(crate) fn patience(&self) -> Duration {
+        self.timeout * 9 / 10
+    }
+
+    pub(crate) fn until(&self) -> Moment {
+        self.clock.now().saturating_add(self.patience())
+    }
+
+    /// What is left until then; an error when nothing is.
+    pub(crate) fn left(&self, operation: &'static str, until: Moment) -> Result<Duration> {
+        let left = until.saturating_since(self.clock.now());
+        if left.is_zero() { Err(self.unanswered(operation)) } else { Ok(left) }
+    }
+
+    fn unanswered(&self, operation: &'static str) -> Error {
+        let text = format!("no server answered in time; tried {}", self.tried());
+        let cause = match &*self.link.borrow() {
+            Link::Down(Some(error)) | Link::Doubtful(_, error) => Some(error.clone()),
+            _ => None,
+        };
+        let error = error(ErrorKind::Unavailable, operation, text);
+        match cause {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        }
+    }
+
+    /// The session, as soon as its link stands.
+    pub(crate) async fn live(self: &Arc<Self>, operation: &'static str, until: Moment) -> Result<Live> {
+        self.start();
+        let mut link = self.link.subscribe();
+        let limit = self.left(operation, until)?;
+        let found = tokio::time::timeout(limit, async {
+            loop {
+                match &*link.borrow_and_update() {
+                    Link::Up(live) => return Ok(live.clone()),
+                    Link::Down(Some(error)) if !passes(error) => return Err(error.clone()),
+                    Link::Leaving | Link::Over(_) => return Err(self.supervisor.closed(operation)),
+                    Link::Down(_) | Link::Doubtful(..) => {}
+                }
+                if link.changed().await.is_err() {
+                    return Err(self.supervisor.closed(operation));
+                }
+            }
+        });
+        let live = found.await.map_err(|_| self.unanswered(operation))??;
+        self.note_grant(live.ttl);
+        Ok(live)
+    }
+
+    /// Sends one request on this session and waits for its answer.
+    pub(crate) async fn send<T, F>(
+        &self,
+        operation: &'static str,
+        until: Moment,
+        answer: F,
+    ) -> Result<Result<T, zk::Error>>
+    where
+        F: Future<Output = Result<T, zk::Error>> + Send,
+    {
+        let left = self.left(operation, until)?;
+        tokio::time::timeout(left, answer).await.map_err(|_| self.unanswered(operation))
+    }
+
+    /// Reads, again after each break until there is an answer.
+    pub(crate) async fn read<T, F>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        until: Moment,
+        what: &str,
+        work: impl Fn(zk::Client) -> F + Send + Sync,
+    ) -> Result<T>
+    where
+        T: Send,
+        F: Future<Output = Result<T, zk::Error>> + Send,
+    {
+        loop {
+            let live = self.live(operation, until).await?;
+            match self.send(operation, until, work(live.client)).await? {
+                Ok(answer) => return Ok(answer),
+                Err(wrong) if is_unclear(&wrong) => tokio::time::sleep(PAUSE).await,
+                Err(wrong) => return Err(native(operation, what, wrong)),
+            }
+        }
+    }
+
+    /// Ends the session at once and with it all that stands on it; only for a client that closes.
+    pub(crate) async fn end(&self) -> Result<()> {
+        if self.lifeline.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(());
+        }
+        self.leaving.cancel();
+        let mut link = self.link.subscribe();
+        let over = link.wait_for(|link| matches!(link, Link::Over(_))).await;
+        match over.as_deref() {
+            Ok(Link::Over(outcome)) => outcome.clone(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends every task, each of which withdraws what it holds, and then the session.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.supervisor.close().await;
+        let ended = self.end().await;
+        self.back.close().await;
+        ended
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("base", &self.paths.base())
+            .field("link", &*self.link.borrow())
+            .finish_non_exhaustive()
+    }
+}

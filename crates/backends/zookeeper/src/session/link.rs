@@ -1,0 +1,55 @@
+//! The session as the parts of a client see it.
+
+use std::{fmt, time::Duration};
+
+use reception_core::{Error, Result};
+use zookeeper_client as zk;
+
+use super::Gate;
+
+/// A session that stands.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) client: zk::Client,
+    pub(crate) id: i64,
+    pub(crate) gate: Gate,
+    /// How long the server keeps it without hearing of us.
+    pub(crate) ttl: Duration,
+    /// Grows with each time that the link is made.
+    pub(crate) turn: u64,
+}
+
+/// How things stand with the store.
+#[derive(Clone, Debug)]
+pub(crate) enum Link {
+    /// There is no session, and why if that was tried.
+    Down(Option<Error>),
+    /// The session stands and its server answers.
+    Up(Live),
+    /// The session may stand; no server answers.
+    Doubtful(Live, Error),
+    /// The client is closing and the session on its way out.
+    Leaving,
+    /// The client has closed; an error when the session may be left.
+    Over(Result<()>),
+}
+
+impl Link {
+    /// The session, be it reachable or not.
+    pub(crate) fn session(&self) -> Option<i64> {
+        match self {
+            Self::Up(live) | Self::Doubtful(live, _) => Some(live.id),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("session", &format_args!("{:#x}", self.id))
+            .field("ttl", &self.ttl)
+            .field("turn", &self.turn)
+            .finish_non_exhaustive()
+    }
+}

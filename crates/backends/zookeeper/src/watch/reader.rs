@@ -1,0 +1,166 @@
+//! Reading many nodes in few requests.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use reception_core::{Error, ErrorKind, Moment, Result, ServiceName};
+use zookeeper_client as zk;
+
+use crate::{
+    error::{error, native},
+    session::Session,
+};
+
+/// Nodes read by one request; the request stays far below the server's limit of 1 MiB.
+const PATHS: usize = 500;
+/// Requests under way at a time.
+const ABREAST: usize = 4;
+
+/// What was found at a path.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Record { data: Vec<u8>, stat: zk::Stat },
+    Nothing,
+}
+
+/// The names of a folder's children; none when there is no folder. `fresh`: as of now, not as of what this server knows.
+pub(crate) async fn children(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    folder: &str,
+    fresh: bool,
+) -> Result<Vec<String>> {
+    let look = |client: zk::Client| {
+        let folder = folder.to_owned();
+        async move {
+            // Sent together, carried out in order.
+            let synced = fresh.then(|| client.sync(&folder));
+            let listed = client.list_children(&folder);
+            if let Some(synced) = synced {
+                match synced.await {
+                    Ok(()) | Err(zk::Error::NoNode) => {}
+                    Err(wrong) => return Err(wrong),
+                }
+            }
+            match listed.await {
+                Err(zk::Error::NoNode) => Ok(Vec::new()),
+                listed => listed,
+            }
+        }
+    };
+    session.read(operation, until, &format!("listing {folder}"), look).await
+}
+
+/// Reads children of a folder, each with what was found there.
+pub(crate) async fn read_all(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    folder: &str,
+    children: Vec<String>,
+) -> Result<Vec<(String, Found)>> {
+    if children.len() <= 1 {
+        let mut found = Vec::new();
+        for child in children {
+            let record = read_one(session, operation, until, &format!("{folder}/{child}")).await?;
+            found.push((child, record));
+        }
+        return Ok(found);
+    }
+    let pages: Vec<Vec<String>> = children.chunks(PATHS).map(<[String]>::to_vec).collect();
+    let read = pages.into_iter().map(|page| read_page(session, operation, until, folder, page));
+    let read: Vec<Vec<_>> = stream::iter(read).buffered(ABREAST).try_collect().await?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+pub(crate) async fn read_one(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    path: &str,
+) -> Result<Found> {
+    let look = |client: zk::Client| {
+        let path = path.to_owned();
+        async move {
+            match client.get_data(&path).await {
+                Ok((data, stat)) => Ok(Found::Record { data, stat }),
+                Err(zk::Error::NoNode) => Ok(Found::Nothing),
+                Err(wrong) => Err(wrong),
+            }
+        }
+    };
+    session.read(operation, until, &format!("reading {path}"), look).await
+}
+
+async fn read_page(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    folder: &str,
+    page: Vec<String>,
+) -> Result<Vec<(String, Found)>> {
+    let look = |client: zk::Client| {
+        let paths: Vec<String> = page.iter().map(|child| format!("{folder}/{child}")).collect();
+        async move {
+            let mut reader = client.new_multi_reader();
+            for path in &paths {
+                reader.add_get_data(path)?;
+            }
+            let answer = reader.commit();
+            answer.await
+        }
+    };
+    let what = format!("reading under {folder}");
+    let answers = session.read(operation, until, &what, look).await?;
+    if answers.len() != page.len() {
+        return Err(error(ErrorKind::Protocol, operation, format!("{what}: answers are missing")));
+    }
+    let found = |answer| match answer {
+        zk::MultiReadResult::Data { data, stat } => Ok(Found::Record { data, stat }),
+        zk::MultiReadResult::Error { err: zk::Error::NoNode } => Ok(Found::Nothing),
+        zk::MultiReadResult::Error { err } => Err(native(operation, &what, err)),
+        _ => Err(error(ErrorKind::Protocol, operation, format!("{what}: an answer of another kind"))),
+    };
+    page.into_iter().zip(answers).map(|(child, answer)| Ok((child, found(answer)?))).collect()
+}
+
+/// The services that have instances.
+pub(crate) async fn names(session: &Arc<Session>) -> Result<BTreeSet<ServiceName>> {
+    const OPERATION: &str = "names";
+    let until = session.until();
+    let base = session.paths.base().to_owned();
+    let folders = children(session, OPERATION, until, &base, true).await?;
+    let mut names = BTreeSet::new();
+    for page in folders.chunks(PATHS) {
+        let look = |client: zk::Client| {
+            let paths: Vec<String> = page.iter().map(|name| format!("{base}/{name}")).collect();
+            async move {
+                let mut reader = client.new_multi_reader();
+                for path in &paths {
+                    reader.add_get_children(path)?;
+                }
+                let answer = reader.commit();
+                answer.await
+            }
+        };
+        let answers = session.read(OPERATION, until, &format!("listing under {base}"), look).await?;
+        for (name, answer) in page.iter().zip(answers) {
+            // An empty folder stays for a while, and is swept away by the server.
+            let full = matches!(&answer, zk::MultiReadResult::Children { children } if !children.is_empty());
+            names.extend(ServiceName::foreign(name).ok().filter(|_| full));
+            refused(OPERATION, &base, answer)?;
+        }
+    }
+    Ok(names)
+}
+
+/// A folder that may not be read is an error, one that is gone is none.
+fn refused(operation: &'static str, base: &str, answer: zk::MultiReadResult) -> Result<(), Error> {
+    match answer {
+        zk::MultiReadResult::Error { err } if err != zk::Error::NoNode => {
+            Err(native(operation, &format!("listing under {base}"), err))
+        }
+        _ => Ok(()),
+    }
+}

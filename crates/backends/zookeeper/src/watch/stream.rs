@@ -1,0 +1,67 @@
+//! The events of one recursive watch.
+
+use std::fmt;
+
+use futures_util::FutureExt as _;
+use zookeeper_client::{EventType, PersistentWatcher, WatchedEvent};
+
+use crate::session::{Gate, Live};
+
+/// What happened to a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// It was made or written.
+    There(String),
+    Gone(String),
+    /// The watch is lost, with whatever happened since.
+    Broken,
+}
+
+pub(super) struct Stream {
+    gate: Gate,
+    /// None once the watch is lost: then it must not be read any more.
+    watcher: Option<PersistentWatcher>,
+}
+
+impl Stream {
+    pub(super) fn new(live: &Live, watcher: PersistentWatcher) -> Self {
+        Self { gate: live.gate.clone(), watcher: Some(watcher) }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.watcher.is_none()
+    }
+
+    /// Waits for the next event. Cancel safe.
+    pub(super) async fn next(&mut self) -> Event {
+        let Some(watcher) = &mut self.watcher else { return Event::Broken };
+        let event = self.gate.guard(watcher.changed()).await;
+        self.take(event)
+    }
+
+    /// The next event, if it has come already.
+    pub(super) fn ready(&mut self) -> Option<Event> {
+        let watcher = self.watcher.as_mut()?;
+        let event = self.gate.guard(watcher.changed()).now_or_never()?;
+        Some(self.take(event))
+    }
+
+    fn take(&mut self, event: Option<WatchedEvent>) -> Event {
+        match event.map(|event| (event.event_type, event.path)) {
+            Some((EventType::NodeCreated | EventType::NodeDataChanged, path)) => Event::There(path),
+            Some((EventType::NodeDeleted, path)) => Event::Gone(path),
+            // A recursive watch tells nothing of children as such.
+            Some((EventType::NodeChildrenChanged, path)) => Event::There(path),
+            Some((EventType::Session, _)) | None => {
+                self.watcher = None;
+                Event::Broken
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("broken", &self.is_broken()).finish_non_exhaustive()
+    }
+}
