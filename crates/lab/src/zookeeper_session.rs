@@ -11,6 +11,7 @@ use tokio::{
 use crate::{Error, Result};
 
 const LIMIT: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(5);
 const PASSWORD: usize = 16;
 /// The length, the version and the timeout before the id.
 const ID_AT: usize = 12;
@@ -52,7 +53,16 @@ impl ZooKeeperSession {
     /// The session may or may not be closed.
     pub async fn end(&self, server: SocketAddr) -> Result<()> {
         let what = format!("closing session {:#x} at {server}", self.id);
-        match timeout(LIMIT, self.close(server)).await {
+        let closing = async {
+            // Its client may take the session back before our request is read: then the server hangs up on us.
+            loop {
+                match self.close(server).await {
+                    Err(error) if is_end(&error) => tokio::time::sleep(RETRY).await,
+                    done => return done,
+                }
+            }
+        };
+        match timeout(LIMIT, closing).await {
             Ok(done) => done.map_err(Error::io(what)),
             Err(_) => Err(Error::timeout(what, LIMIT, "")),
         }
@@ -80,6 +90,11 @@ impl ZooKeeperSession {
         send(&mut stream, &close).await?;
         answer(&mut stream).await.map(drop)
     }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 async fn send(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {

@@ -98,7 +98,8 @@ impl Client for ZooKeeperClient {
     }
 
     async fn list_with(&self, name: &ServiceName, options: ListOptions) -> Result<Snapshot> {
-        let all = self.session.supervisor.serve("list", list(&self.session, name)).await?;
+        let (session, of) = (Arc::clone(&self.session), name.clone());
+        let all = self.session.serve("list", async move { list(&session, &of).await }).await?;
         if options.any_status || all.iter().all(|service| service.status() == Status::Up) {
             return Ok(all);
         }
@@ -121,23 +122,25 @@ impl Client for ZooKeeperClient {
     }
 
     async fn names(&self) -> Result<BTreeSet<ServiceName>> {
-        self.session.supervisor.serve("names", names(&self.session)).await
+        let session = Arc::clone(&self.session);
+        self.session.serve("names", async move { names(&session).await }).await
     }
 
     async fn probe(&self) -> Result<Probe> {
         const OPERATION: &str = "probe";
-        let ask = async {
-            let until = self.session.until();
+        let session = Arc::clone(&self.session);
+        let ask = async move {
+            let until = session.until();
             // The first call makes the session, which is not part of a round trip.
-            let live = self.session.live(OPERATION, until).await?;
-            let begun = self.session.clock.now();
+            let ttl = session.live(OPERATION, until).await?.ttl;
+            let begun = session.clock.now();
             let look = |client: zookeeper_client::Client| async move { client.check_stat("/").await };
-            self.session.read(OPERATION, until, "reading /", look).await?;
-            Ok((live, self.session.clock.now().saturating_since(begun)))
+            session.read(OPERATION, until, "reading /", look).await?;
+            Ok((ttl, session.clock.now().saturating_since(begun)))
         };
-        let (live, took) = self.session.supervisor.serve(OPERATION, ask).await?;
+        let (ttl, took) = self.session.serve(OPERATION, ask).await?;
         let mut probe = Probe::new(vec![Endpoint::new(self.session.tried(), Ok(took))]).server("ZooKeeper");
-        probe.lease = Some(live.ttl);
+        probe.lease = Some(ttl);
         probe.identity.clone_from(&self.user);
         Ok(probe)
     }

@@ -83,14 +83,14 @@ impl Elector for Election {
 
     async fn leader(&self) -> Result<Option<Leader>> {
         const OPERATION: &str = "leader";
-        let until = self.session.until();
-        let find = first(&self.session, OPERATION, until, &self.name, true);
-        let found = self.session.supervisor.serve(OPERATION, find).await?;
-        Ok(found.map(|first| first.leader))
+        let (session, name) = (Arc::clone(&self.session), self.name.clone());
+        let find = async move { first(&session, OPERATION, session.until(), &name, true).await };
+        Ok(self.session.serve(OPERATION, find).await?.map(|first| first.leader))
     }
 
     async fn candidates(&self) -> Result<Vec<Leader>> {
-        self.session.supervisor.serve("candidates", candidates(&self.session, &self.name)).await
+        let (session, name) = (Arc::clone(&self.session), self.name.clone());
+        self.session.serve("candidates", async move { candidates(&session, &name).await }).await
     }
 
     async fn observe(&self) -> Result<BoxStream<Result<Observation>>> {

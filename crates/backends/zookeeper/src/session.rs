@@ -19,7 +19,7 @@ use std::{
 
 use reception_core::{Clock, Error, ErrorKind, Moment, Result};
 use reception_kit::{CancellationToken, Lifeline, Supervisor};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use zookeeper_client as zk;
 
 pub(crate) use eye::{Eye, Seen};
@@ -251,6 +251,28 @@ impl Session {
                 Err(wrong) => return Err(native(operation, what, wrong)),
             }
         }
+    }
+
+    /// Runs a user's call in a task of its own, which ends with the client.
+    ///
+    /// A future that its user holds and does not poll would else hold a handle of the session, which then could not be ended.
+    pub(crate) async fn serve<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.supervisor.check(operation)?;
+        let (mut answer, answered) = oneshot::channel();
+        let closing = self.supervisor.closing();
+        self.supervisor.spawn(operation, async move {
+            tokio::select! {
+                biased;
+                outcome = work => drop(answer.send(outcome)),
+                () = closing.cancelled() => {}
+                () = answer.closed() => {}
+            }
+        });
+        answered.await.unwrap_or_else(|_| Err(self.supervisor.closed(operation)))
     }
 
     /// Ends the session at once and with it all that stands on it; only for a client that closes.

@@ -34,16 +34,6 @@ pub(crate) enum Link {
     Over(Result<()>),
 }
 
-impl Link {
-    /// The session, be it reachable or not.
-    pub(crate) fn session(&self) -> Option<i64> {
-        match self {
-            Self::Up(live) | Self::Doubtful(live, _) => Some(live.id),
-            _ => None,
-        }
-    }
-}
-
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Live")
