@@ -151,7 +151,8 @@ pub(crate) async fn domain(
     if let Some(known) = session.known_domain(id) {
         return Ok(known);
     }
-    let Found::Record { data, .. } = read_one(session, operation, until, &session.paths.domain()).await? else {
+    let Found::Record { data, .. } = read_one(session, operation, until, &session.paths.domain()).await?
+    else {
         return Ok([0; 16]);
     };
     let Some(domain) = read_domain(&data) else { return Ok([0; 16]) };

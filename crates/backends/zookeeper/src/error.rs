@@ -36,7 +36,9 @@ pub(crate) fn native(operation: &'static str, what: &str, native: zk::Error) -> 
         | zk::Error::BadArguments(_)
         | zk::Error::UnmarshalError { .. }
         | zk::Error::MarshallingError
-        | zk::Error::UnexpectedErrorCode(_) => (ErrorKind::Protocol, None, "the answer is not what it should be"),
+        | zk::Error::UnexpectedErrorCode(_) => {
+            (ErrorKind::Protocol, None, "the answer is not what it should be")
+        }
         _ => (ErrorKind::Unavailable, None, "no answer"),
     };
     let error = error(kind, operation, format!("{what}: {why}")).with_source(native);

@@ -14,7 +14,8 @@ use crate::{
 const TTL: Opt<Duration> =
     Opt::new("ttl", "how long a dead process may still be seen: the session").default("10s");
 const TIMEOUT: Opt<Duration> = Opt::new("timeout", "how long one call may take").default("5s");
-const LAYOUT: Opt<String> = Opt::new("layout", "what instances look like: curator or party").default("curator");
+const LAYOUT: Opt<String> =
+    Opt::new("layout", "what instances look like: curator or party").default("curator");
 const PAYLOAD: Opt<String> =
     Opt::new("payload", "what readers expect as the payload: map, string or none").default("map");
 const CLASS: Opt<String> = Opt::new("class", "the Java class that attributes are written as").default(MAP);
@@ -334,9 +335,7 @@ impl Options {
             (None, Some(_)) => refuse("option \"password_file\" needs a user".to_owned()),
             (Some((_, Some(_))), Some(_)) => refuse("the password is given twice".to_owned()),
             (Some((_, None)), None) => refuse("the user has no password".to_owned()),
-            (Some((name, Some(password))), None) => {
-                Ok(Some((name.clone(), password.clone())))
-            }
+            (Some((name, Some(password))), None) => Ok(Some((name.clone(), password.clone()))),
             (Some((name, None)), Some(file)) => {
                 let wrong =
                     |what: &dyn fmt::Display| format!("option \"password_file\": {}: {what}", file.display());
@@ -427,7 +426,23 @@ fn login(connector: zk::Connector, _name: &str, _password: &Secret) -> zk::Conne
 impl fmt::Debug for Options {
     // The existing client is left out: it may print its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hosts, namespace, layout, elections, chroot, sasl, ttl, timeout, user, password_file, tls, ca, cert, key, client } = self;
+        let Self {
+            hosts,
+            namespace,
+            layout,
+            elections,
+            chroot,
+            sasl,
+            ttl,
+            timeout,
+            user,
+            password_file,
+            tls,
+            ca,
+            cert,
+            key,
+            client,
+        } = self;
         f.debug_struct("Options")
             .field("hosts", hosts)
             .field("namespace", namespace)

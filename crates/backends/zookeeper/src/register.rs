@@ -104,13 +104,7 @@ impl Place {
         Err(error(ErrorKind::Unavailable, OPERATION, format!("{} keeps changing", self.path)))
     }
 
-    async fn create(
-        &mut self,
-        live: &Live,
-        record: &[u8],
-        attempt: Attempt,
-        until: Moment,
-    ) -> Result<Step> {
+    async fn create(&mut self, live: &Live, record: &[u8], attempt: Attempt, until: Moment) -> Result<Step> {
         self.standing = None;
         // Before the await: a future that is dropped there leaves a create on its way.
         self.unsettled = true;
@@ -245,10 +239,11 @@ impl Slot for Place {
 
     async fn news(&mut self) -> News {
         loop {
-            if self.eye.is_none() && self.standing.is_some() {
-                if let Some(news) = self.look_again().await {
-                    return news;
-                }
+            if self.eye.is_none()
+                && self.standing.is_some()
+                && let Some(news) = self.look_again().await
+            {
+                return news;
             }
             let news = match &mut self.eye {
                 Some(eye) => tokio::select! {

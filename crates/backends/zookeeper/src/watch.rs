@@ -170,7 +170,11 @@ impl Instances {
         match event {
             Event::Broken => {
                 self.stream = None;
-                Err(error(ErrorKind::Unavailable, OPERATION, format!("the link is broken; tried {}", self.session.tried())))
+                Err(error(
+                    ErrorKind::Unavailable,
+                    OPERATION,
+                    format!("the link is broken; tried {}", self.session.tried()),
+                ))
             }
             Event::Gone(path) | Event::There(path) if child(&self.folder, &path).is_none() => Ok(()),
             Event::Gone(path) => {

@@ -18,7 +18,7 @@ use super::{
     margin,
 };
 use crate::{
-    error::error,
+    error::{error, is_unclear, native},
     session::{Eye, Link, Live, Seen, Session},
 };
 
@@ -101,23 +101,28 @@ impl Candidacy {
     /// Waits until the one before us is gone; an error when we are.
     async fn wait(&mut self, live: &Live, before: &str) -> Result<()> {
         let until = self.session.until();
-        let looked = live.client.get_and_watch_data(before);
+        // Asks for no right to read: the one before us may be somebody else's.
+        let looked = live.client.check_and_watch_stat(before);
         let mut before = match self.session.send(OPERATION, until, looked).await? {
-            Ok((_, _, watcher)) => Eye::new(live, watcher),
-            // It has left already; or the link broke, and the next look tells.
-            Err(_) => return Ok(()),
-        };
-        loop {
-            let Some(own) = &mut self.eye else { return Err(Self::lost("nobody looks at the candidate's node")) };
-            tokio::select! {
-                biased;
-                seen = own.next() => match seen {
-                    Seen::Changed => return Ok(()),
-                    Seen::Gone => return Err(Self::lost("the candidate's node was removed")),
-                    Seen::Blind => return Err(Self::lost("the session has ended")),
-                },
-                _ = before.next() => return Ok(()),
+            Ok((Some(_), watcher)) => Eye::new(live, watcher),
+            // It has left already.
+            Ok((None, _)) => return Ok(()),
+            // The link broke: the next look tells.
+            Err(wrong) if is_unclear(&wrong) => {
+                tokio::time::sleep(PAUSE).await;
+                return Ok(());
             }
+            Err(wrong) => return Err(native(OPERATION, &format!("watching {before}"), wrong)),
+        };
+        let Some(own) = &mut self.eye else { return Err(Self::lost("nobody looks at the candidate's node")) };
+        tokio::select! {
+            biased;
+            seen = own.next() => match seen {
+                Seen::Changed => Ok(()),
+                Seen::Gone => Err(Self::lost("the candidate's node was removed")),
+                Seen::Blind => Err(Self::lost("the session has ended")),
+            },
+            _ = before.next() => Ok(()),
         }
     }
 
@@ -137,9 +142,7 @@ impl Candidacy {
         match self.session.send(OPERATION, until, live.client.check_stat(&own.path)).await {
             Ok(Ok(Some(stat))) if stat.czxid == own.created => Ok(sent),
             Ok(Ok(_)) => Err(Confirm::Lost(Self::lost("the leader's node was removed"))),
-            Ok(Err(zk::Error::SessionExpired)) => {
-                Err(Confirm::Lost(Self::lost("the session has expired")))
-            }
+            Ok(Err(zk::Error::SessionExpired)) => Err(Confirm::Lost(Self::lost("the session has expired"))),
             _ => Err(Confirm::Unknown),
         }
     }
@@ -190,7 +193,8 @@ impl Claim for Candidacy {
                 Turn::Ours => match self.confirm(&own, self.session.patience()).await {
                     Ok(sent) => {
                         self.schedule(sent, own.ttl);
-                        let token = FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
+                        let token =
+                            FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
                         return Ok(Won::new(token, sent, self.term(own.ttl)));
                     }
                     Err(Confirm::Lost(error)) => {

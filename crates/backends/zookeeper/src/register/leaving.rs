@@ -24,16 +24,20 @@ impl Place {
                 Some(standing) => Some(standing.version),
                 None => self.own_version(&live, alone, until).await?,
             };
-            let Some(version) = version else { return Ok(self.is_gone()) };
+            let Some(version) = version else { break };
             let removed = live.client.delete(&self.path, Some(version));
             match self.session.send(OPERATION, until, removed).await? {
-                Ok(()) | Err(zk::Error::NoNode) => return Ok(self.is_gone()),
+                Ok(()) | Err(zk::Error::NoNode) => break,
                 // Somebody wrote to it, or it is somebody else's by now.
                 Err(zk::Error::BadVersion) => self.eye = None,
                 Err(wrong) if is_unclear(&wrong) => self.wait().await,
                 Err(wrong) => return Err(native(OPERATION, &format!("removing {}", self.path), wrong)),
             }
         }
+        self.standing = None;
+        self.unsettled = false;
+        self.eye = None;
+        Ok(())
     }
 
     /// The version of what stands there, if that is ours to remove.
@@ -50,12 +54,6 @@ impl Place {
         let made_here = self.standing.as_ref().is_some_and(|standing| standing.created == stat.czxid);
         let ours = of_client && (made_here || alone);
         Ok(ours.then_some(stat.version))
-    }
-
-    fn is_gone(&mut self) {
-        self.standing = None;
-        self.unsettled = false;
-        self.eye = None;
     }
 
     async fn wait(&self) {

@@ -21,11 +21,11 @@ impl Place {
         attempt: Attempt,
         until: Moment,
     ) -> Result<Step> {
-        if attempt == Attempt::Repair && !self.unsettled {
-            match self.compare(live, standing, record, until).await? {
-                Some(step) => return Ok(step),
-                None => {}
-            }
+        if attempt == Attempt::Repair
+            && !self.unsettled
+            && let Some(step) = self.compare(live, standing, record, until).await?
+        {
+            return Ok(step);
         }
         let version = self.standing.as_ref().map_or(standing.version, |known| known.version);
         // Our own write fires the old watch: the new one is behind it.

@@ -28,12 +28,7 @@ pub(crate) struct Eye {
 
 impl Eye {
     pub(crate) fn new(live: &Live, watcher: OneshotWatcher) -> Self {
-        Self {
-            gate: live.gate.clone(),
-            session: live.id,
-            event: Box::pin(watcher.changed()),
-            seen: None,
-        }
+        Self { gate: live.gate.clone(), session: live.id, event: Box::pin(watcher.changed()), seen: None }
     }
 
     /// Waits for what it tells, and says the same ever after. Cancel safe.
@@ -62,6 +57,9 @@ impl Eye {
 
 impl fmt::Debug for Eye {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Eye").field("session", &self.session).field("seen", &self.seen).finish_non_exhaustive()
+        f.debug_struct("Eye")
+            .field("session", &self.session)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
     }
 }

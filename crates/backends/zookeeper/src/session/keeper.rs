@@ -193,6 +193,7 @@ async fn leave(session: &Session, gate: &Gate) -> Result<()> {
         return Ok(());
     }
     gate.cut();
-    let text = format!("the session could not be ended and stands until it expires; tried {}", session.tried());
+    let text =
+        format!("the session could not be ended and stands until it expires; tried {}", session.tried());
     Err(error(ErrorKind::Unavailable, "close", text))
 }

@@ -103,13 +103,13 @@ impl Candidacy {
         if self.eye.as_mut().is_some_and(Eye::is_quiet) {
             return Ok(true);
         }
-        let looked = live.client.get_and_watch_data(&own.path);
+        let looked = live.client.check_and_watch_stat(&own.path);
         match self.session.send(OPERATION, until, looked).await? {
-            Ok((_, stat, watcher)) if stat.czxid == own.created => {
+            Ok((Some(stat), watcher)) if stat.czxid == own.created => {
                 self.eye = Some(Eye::new(live, watcher));
                 Ok(true)
             }
-            Ok(_) | Err(zk::Error::NoNode) => {
+            Ok(_) => {
                 self.forget();
                 Err(Self::lost("the candidate's node was removed"))
             }

@@ -116,7 +116,7 @@ fn payload(curator: &Curator, parts: &Parts<'_>, status: Status) -> Result<Optio
         Payload::Map => whole(curator, parts, status),
         Payload::String => {
             only(parts)?;
-            parts.payload.map(|text| serde_json::value::to_raw_value(text)).transpose().map_err(unwritable)
+            parts.payload.map(serde_json::value::to_raw_value).transpose().map_err(unwritable)
         }
         Payload::None => {
             only(parts)?;
