@@ -22,7 +22,7 @@
 //! # client.close().await }
 //! ```
 //!
-//! Each backend is a feature: `memory` (default), `local`, `static` and `etcd`. `observe` adds a wrapper that traces and counts, and counters of what happens
+//! Each backend is a feature: `memory` (default), `local`, `static`, `etcd` and `zookeeper`. `observe` adds a wrapper that traces and counts, and counters of what happens
 //! inside a client; `health` a gate that registers an instance only while a check of it is good; `serde` adds `Deserialize` to names, tokens and
 //! dial URLs.
 //!
@@ -62,6 +62,8 @@ pub use reception_memory as memory;
 pub use reception_observe as observe;
 #[cfg(feature = "static")]
 pub use reception_static as static_list;
+#[cfg(feature = "zookeeper")]
+pub use reception_zookeeper as zookeeper;
 
 pub use rows::dialer;
 

@@ -26,9 +26,20 @@ const STATIC: Backend = reception_static::BACKEND;
 const STATIC: Backend = STATIC_ABSENT;
 const STATIC_ABSENT: Backend = Backend::absent("static", &["static"], "static");
 
+#[cfg(feature = "zookeeper")]
+const ZOOKEEPER: Backend = reception_zookeeper::BACKEND;
+#[cfg(not(feature = "zookeeper"))]
+const ZOOKEEPER: Backend = ZOOKEEPER_ABSENT;
+const ZOOKEEPER_ABSENT: Backend = Backend::absent("zookeeper", &["zk", "zk+tls"], "zookeeper");
+
 /// Each backend of the facade, and how it reads when it is compiled out.
-const ROWS: &[(Backend, Backend)] =
-    &[(ETCD, ETCD_ABSENT), (MEMORY, MEMORY_ABSENT), (LOCAL, LOCAL_ABSENT), (STATIC, STATIC_ABSENT)];
+const ROWS: &[(Backend, Backend)] = &[
+    (ETCD, ETCD_ABSENT),
+    (MEMORY, MEMORY_ABSENT),
+    (LOCAL, LOCAL_ABSENT),
+    (STATIC, STATIC_ABSENT),
+    (ZOOKEEPER, ZOOKEEPER_ABSENT),
+];
 
 /// A dialer with every backend of the facade; add your own with [`Dialer::with`]. One that is compiled out names its feature.
 ///

@@ -98,7 +98,11 @@ const RULES: &[Rule] = &[
 /// What every backend may use, and what one of them may use besides.
 const BACKEND: &[&str] =
     &["async-trait", "futures-core", "futures-util", "tokio", "tokio-util", "tracing", "uuid"];
-const BACKEND_OWN: &[(&str, &[&str])] = &[("etcd", &["etcd-client"]), ("local", &["notify", "rustix"])];
+const BACKEND_OWN: &[(&str, &[&str])] = &[
+    ("etcd", &["etcd-client"]),
+    ("local", &["notify", "rustix"]),
+    ("zookeeper", &["rustls", "serde", "serde_json", "spawns-core", "zookeeper-client"]),
+];
 /// The one arrow between backends.
 const BACKEND_ARROWS: &[(&str, &str)] = &[("exhibitor", "zookeeper")];
 

@@ -37,7 +37,7 @@ pub(crate) struct Row {
     /// The table: from the line that begins with `open` to the next one that begins with `close` (empty: a blank line).
     pub(crate) open: &'static str,
     pub(crate) close: &'static str,
-    /// How the row begins; `NAME` stands for the backend, `UPPER` for it in capitals.
+    /// How the row begins; `NAME` stands for the backend, `UPPER` for it in capitals, `SCHEME` for that of its URLs.
     pub(crate) begins: &'static str,
     /// The whole row, when it is written for a new backend.
     pub(crate) text: &'static str,
@@ -115,10 +115,13 @@ pub(crate) const ROWS: &[Row] = &[
         shape: Shape::Lines,
         open: "| scheme |",
         close: "",
-        begins: "| `NAME:",
-        text: "| `NAME://` | `NAME` | NAME | not written yet |",
+        begins: "| `SCHEME:",
+        text: "| `SCHEME://` | `NAME` | NAME | not written yet |",
     },
 ];
+
+/// Backends whose URLs begin otherwise than with their name.
+const SCHEMES: &[(&str, &str)] = &[("zookeeper", "zk")];
 
 /// Backends that need protoc to build, and so do not belong to `default-members`.
 pub(crate) const NEED_PROTOC: &[&str] = &["etcd"];
@@ -164,6 +167,7 @@ impl Row {
             .begins
             .split("NAME")
             .flat_map(|part| part.split("UPPER"))
+            .flat_map(|part| part.split("SCHEME"))
             .next()
             .filter(|begins| !begins.is_empty());
         let like = |line: &str| match kin {
@@ -196,7 +200,11 @@ impl Row {
 }
 
 fn fill(text: &str, name: &str, version: &str) -> String {
-    text.replace("UPPER", &name.to_uppercase()).replace("NAME", name).replace("VERSION", version)
+    let scheme = SCHEMES.iter().find(|(of, _)| *of == name).map_or(name, |(_, scheme)| scheme);
+    text.replace("SCHEME", scheme)
+        .replace("UPPER", &name.to_uppercase())
+        .replace("NAME", name)
+        .replace("VERSION", version)
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! The server programs that tests start: found, or installed where this machine lets us.
 
-use std::{env, ffi::OsString, path::PathBuf, process::Command};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{Result, apt, workspace::output};
 
@@ -13,77 +18,160 @@ struct Program {
     version: &'static str,
 }
 
-const PROGRAMS: &[Program] = &[
-    Program { name: "etcd", variable: "ETCD_BIN", version: "--version" },
-    Program { name: "etcdctl", variable: "ETCDCTL_BIN", version: "version" },
-];
+/// Jars that tests run on a Java virtual machine.
+struct Jars {
+    name: &'static str,
+    /// Names the folder of an unpacked release where the distribution's package is not used.
+    variable: &'static str,
+    files: &'static [&'static str],
+}
 
-/// The packages of Debian and its derivatives; older releases have one for both.
-const PACKAGES: &[&[&str]] = &[&["etcd-server", "etcd-client"], &["etcd"]];
+/// A kind of server: what it takes, and where that comes from.
+struct Kind {
+    programs: &'static [Program],
+    jars: &'static [Jars],
+    /// The packages of Debian and its derivatives; the first set that there is.
+    packages: &'static [&'static [&'static str]],
+    services: &'static [&'static str],
+    advice: &'static str,
+}
+
+/// Where Debian puts jars.
+const JARS: &str = "/usr/share/java";
+
+const KINDS: &[Kind] = &[
+    Kind {
+        programs: &[
+            Program { name: "etcd", variable: "ETCD_BIN", version: "--version" },
+            Program { name: "etcdctl", variable: "ETCDCTL_BIN", version: "version" },
+        ],
+        jars: &[],
+        // Older releases have one for both.
+        packages: &[&["etcd-server", "etcd-client"], &["etcd"]],
+        services: &["etcd"],
+        advice: "etcd and etcdctl, 3.4 or later, so that both are on the PATH",
+    },
+    Kind {
+        programs: &[
+            Program { name: "java", variable: "JAVA_BIN", version: "--version" },
+            Program { name: "javac", variable: "JAVAC_BIN", version: "--version" },
+        ],
+        jars: &[
+            Jars {
+                name: "zookeeper",
+                variable: "ZOOKEEPER_HOME",
+                files: &["zookeeper.jar", "slf4j-simple.jar"],
+            },
+            Jars {
+                name: "curator",
+                variable: "CURATOR_HOME",
+                files: &["curator-x-discovery.jar", "curator-recipes.jar"],
+            },
+        ],
+        packages: &[&[
+            "zookeeper",
+            "libcurator-discovery-java",
+            "libcurator-recipes-java",
+            "default-jdk-headless",
+        ]],
+        services: &["zookeeper"],
+        advice: "a JDK, ZooKeeper 3.6 or later and Curator",
+    },
+];
 
 /// Finds every program, installs what is missing where it may, and says which ones will be used.
 pub(crate) fn run() -> Result<()> {
-    if missing().is_empty() {
-        return report();
-    }
-    let names = missing().join(", ");
-    if !may_install() {
-        return Err(format!("not found: {names}\n{}", advice()));
-    }
-    println!("servers: not found: {names}; installing");
-    let installed = apt::install("servers", PACKAGES, &["etcd"], &|command| output(command).map(drop));
-    if let Err(wrong) = installed {
-        return Err(format!("{wrong}\n{}", advice()));
-    }
-    match missing().as_slice() {
-        [] => report(),
-        still => Err(format!("installed, but still not found: {}\n{}", still.join(", "), advice())),
-    }
-}
-
-fn missing() -> Vec<&'static str> {
-    PROGRAMS.iter().filter(|program| find(program).is_none()).map(|program| program.name).collect()
-}
-
-fn find(program: &Program) -> Option<PathBuf> {
-    match named(program) {
-        Some(named) => Some(PathBuf::from(named)).filter(|path| path.is_file()),
-        None => apt::on_path(program.name),
-    }
-}
-
-/// The variable that names the program, unless it is empty.
-fn named(program: &Program) -> Option<OsString> {
-    env::var_os(program.variable).filter(|value| !value.is_empty())
-}
-
-fn report() -> Result<()> {
-    for program in PROGRAMS {
-        let Some(path) = find(program) else { continue };
-        let said = output(Command::new(&path).arg(program.version).env("ETCDCTL_API", "3"))?;
-        println!(
-            "servers: {:<8} {:<24} {}",
-            program.name,
-            path.display(),
-            said.lines().next().unwrap_or_default()
-        );
+    for kind in KINDS {
+        kind.provide()?;
     }
     Ok(())
 }
 
-fn advice() -> String {
-    let variables: Vec<_> = PROGRAMS.iter().map(|program| program.variable).collect();
-    format!(
-        "install etcd and etcdctl, 3.4 or later, so that both are on the PATH (Debian, Ubuntu: `apt-get install {}`; \
-         others: the package `etcd`), or name the programs in {}",
-        PACKAGES[0].join(" "),
-        variables.join(" and "),
-    )
+impl Kind {
+    fn provide(&self) -> Result<()> {
+        if self.missing().is_empty() {
+            return self.report();
+        }
+        let names = self.missing().join(", ");
+        if !self.may_install() {
+            return Err(format!("not found: {names}\n{}", self.advice()));
+        }
+        println!("servers: not found: {names}; installing");
+        let run: apt::Runner<'_> = &|command| output(command).map(drop);
+        if let Err(wrong) = apt::install("servers", self.packages, self.services, run) {
+            return Err(format!("{wrong}\n{}", self.advice()));
+        }
+        match self.missing().as_slice() {
+            [] => self.report(),
+            still => Err(format!("installed, but still not found: {}\n{}", still.join(", "), self.advice())),
+        }
+    }
+
+    fn missing(&self) -> Vec<&'static str> {
+        let programs = self.programs.iter().filter(|program| program.find().is_none());
+        let jars = self.jars.iter().filter(|jars| jars.find().is_none());
+        programs.map(|program| program.name).chain(jars.map(|jars| jars.name)).collect()
+    }
+
+    fn report(&self) -> Result<()> {
+        for program in self.programs {
+            let Some(path) = program.find() else { continue };
+            let said = output(Command::new(&path).arg(program.version).env("ETCDCTL_API", "3"))?;
+            tell(program.name, &path, said.lines().next().unwrap_or_default());
+        }
+        for jars in self.jars {
+            let Some(path) = jars.find() else { continue };
+            tell(jars.name, &path, "");
+        }
+        Ok(())
+    }
+
+    fn advice(&self) -> String {
+        let programs = self.programs.iter().map(|program| program.variable);
+        let variables: Vec<_> = programs.chain(self.jars.iter().map(|jars| jars.variable)).collect();
+        format!(
+            "install {} (Debian, Ubuntu: `apt-get install {}`), or say where they are in {}",
+            self.advice,
+            self.packages[0].join(" "),
+            variables.join(" and "),
+        )
+    }
+
+    /// A variable that names what is not there is the caller's to mend.
+    fn may_install(&self) -> bool {
+        let programs = self.programs.iter().any(|program| named(program.variable).is_some());
+        let jars = self.jars.iter().any(|jars| named(jars.variable).is_some());
+        !programs && !jars && apt::may_install()
+    }
 }
 
-/// A variable that names a missing program is the caller's to mend.
-fn may_install() -> bool {
-    !PROGRAMS.iter().any(|program| named(program).is_some()) && apt::may_install()
+impl Program {
+    fn find(&self) -> Option<PathBuf> {
+        match named(self.variable) {
+            Some(named) => Some(PathBuf::from(named)).filter(|path| path.is_file()),
+            None => apt::on_path(self.name),
+        }
+    }
+}
+
+impl Jars {
+    fn find(&self) -> Option<PathBuf> {
+        if let Some(home) = named(self.variable) {
+            return Some(PathBuf::from(home)).filter(|path| path.is_dir());
+        }
+        let mut files = self.files.iter().map(|file| Path::new(JARS).join(file));
+        if files.clone().all(|file| file.is_file()) { files.next() } else { None }
+    }
+}
+
+/// The variable's value, unless it is empty.
+fn named(variable: &str) -> Option<OsString> {
+    env::var_os(variable).filter(|value| !value.is_empty())
+}
+
+fn tell(name: &str, path: &Path, version: &str) {
+    let line = format!("servers: {name:<10} {:<40} {version}", path.display());
+    println!("{}", line.trim_end());
 }
 
 #[cfg(test)]
@@ -92,9 +180,14 @@ mod tests {
 
     #[test]
     fn advice_names_packages_and_variables() {
-        let advice = advice();
-        for word in ["etcd-server", "etcd-client", "ETCD_BIN", "ETCDCTL_BIN"] {
-            assert!(advice.contains(word), "{advice}");
+        for (kind, words) in KINDS.iter().zip([
+            ["etcd-server", "etcd-client", "ETCD_BIN", "ETCDCTL_BIN"],
+            ["zookeeper", "libcurator-discovery-java", "ZOOKEEPER_HOME", "JAVA_BIN"],
+        ]) {
+            let advice = kind.advice();
+            for word in words {
+                assert!(advice.contains(word), "{advice}");
+            }
         }
     }
 }
