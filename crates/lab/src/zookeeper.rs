@@ -22,6 +22,9 @@ const ATTEMPTS: u32 = 5;
 const MAIN: &str = "org.apache.zookeeper.server.ZooKeeperServerMain";
 /// Where the Debian packages put the jars.
 const JARS: &str = "/usr/share/java";
+const NEEDED: &[&str] = &["zookeeper.jar", "slf4j-simple.jar"];
+/// What the jar does not name and TLS needs.
+const SECURE: &[&str] = &["netty-codec.jar", "netty-resolver.jar", "netty-transport-native-unix-common.jar"];
 /// Names the folder of an unpacked release instead.
 const HOME: &str = "ZOOKEEPER_HOME";
 const WORD: u64 = 16 << 20;
@@ -294,11 +297,12 @@ fn classes() -> Result<String> {
         let lib = PathBuf::from(home).join("lib");
         return if lib.is_dir() { Ok(format!("{}/*", lib.display())) } else { Err(missing()) };
     }
-    let jars = ["zookeeper.jar", "slf4j-simple.jar"].map(|jar| Path::new(JARS).join(jar));
-    if !jars.iter().all(|jar| jar.is_file()) {
+    let path = |jar: &str| Path::new(JARS).join(jar);
+    if !NEEDED.iter().all(|jar| path(jar).is_file()) {
         return Err(missing());
     }
-    Ok(jars.map(|jar| jar.display().to_string()).join(":"))
+    let jars = NEEDED.iter().chain(SECURE).map(|jar| path(jar).display().to_string());
+    Ok(jars.collect::<Vec<_>>().join(":"))
 }
 
 fn missing() -> Error {

@@ -5,7 +5,6 @@ mod access;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
-use zookeeper_client as zk;
 
 use crate::{
     error::error,
