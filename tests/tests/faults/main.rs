@@ -14,6 +14,7 @@ mod scenario;
 mod serving;
 mod stage;
 mod stand;
+mod zookeeper;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use crate::{
     etcd, local,
     scenario::{Outcome, Scenario, all, left_out, unproven},
     stage::Stage,
+    zookeeper,
 };
 
 /// Most scenarios wait most of their time; more at once would crowd two cores.
@@ -23,7 +24,7 @@ const THREADS: usize = 3;
 const SEED: u64 = 1;
 
 /// The backends that have a stand.
-const BACKENDS: &[&str] = &["etcd", "local"];
+const BACKENDS: &[&str] = &["etcd", "local", "zookeeper"];
 
 /// What `cargo xtask faults` passes on.
 struct Plan {
@@ -114,6 +115,7 @@ fn play(backend: &'static str, scenario: Scenario, seed: u64, full: bool) -> Out
             let stand = match backend {
                 "etcd" => etcd::stand(scenario.number).await?,
                 "local" => local::stand()?,
+                "zookeeper" => zookeeper::stand(scenario.number).await?,
                 other => return Err(format!("no stand for {other}")),
             };
             let mut stage = Stage::new(stand, seed, scenario.number, full);

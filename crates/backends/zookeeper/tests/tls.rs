@@ -86,10 +86,10 @@ async fn a_server_of_another_authority_is_not_spoken_to() {
     for endpoint in [zookeeper.secure_endpoint(), plain] {
         let client = dialer.dial(&format!("zk+tls://{endpoint}/prod?{foreign}")).await.unwrap();
         let name = ServiceName::new("api").unwrap();
-        let begun = std::time::SystemTime::now();
+        let begun = tokio::time::Instant::now();
         let refused = client.list(&name).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
-        assert!(begun.elapsed().unwrap() < Duration::from_secs(4));
+        assert!(begun.elapsed() < Duration::from_secs(4));
         drop(client.close().await);
     }
 }

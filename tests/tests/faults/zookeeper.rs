@@ -1,0 +1,261 @@
+//! The stand of ZooKeeper: one server, a client of its own as the operator, and a proxy that knows every session.
+//!
+//! ZooKeeper ends a session only for who has its password, which a server tells once, to the session's client. So all clients go through a
+//! proxy of the stand, which remembers.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use reception::async_trait;
+use reception_lab::{Error, Proxy, ProxyOptions, Result, ZooKeeper, ZooKeeperSession};
+use tempfile::TempDir;
+use zookeeper_client::{Client, Error as Native};
+
+use crate::stand::{Guard, Lack, Seal, Setup, Stand, Tally};
+
+/// The server looks for dead sessions once a tick, and rounds their end up to the next one.
+const EXPIRY: Duration = Duration::from_millis(1000);
+/// What two ticks of half a second are.
+const LEAST_TTL: Duration = Duration::from_secs(1);
+/// A sweep of all sessions by the operator takes no longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const LACKS: &[Lack] = &[
+    // A user is a name and a password that the server hashes; there are no tokens, and nothing to change.
+    Lack::Setup(Setup::IdleTokens),
+    Lack::Setup(Setup::SignedTokens),
+    Lack::Guard,
+    // 3.8 reads its certificate when it starts.
+    Lack::Setup(Setup::Certificate),
+    Lack::Setup(Setup::BothCertificates),
+    Lack::Seal,
+    // A watch has no past.
+    Lack::Forgetting,
+];
+
+struct Stood {
+    server: ZooKeeper,
+    tap: Proxy,
+    folder: TempDir,
+}
+
+/// Starts the server of one scenario.
+pub(crate) async fn stand(_number: u8) -> std::result::Result<Box<dyn Stand>, String> {
+    let stood = async {
+        let server = ZooKeeper::start().await?;
+        let tap = Proxy::start_with(server.endpoint(), ProxyOptions::default().jute(true)).await?;
+        let folder = tempfile::tempdir().map_err(|source| failed("a temporary folder", source))?;
+        Ok(Stood { server, tap, folder })
+    };
+    let stood: Result<Stood> = stood.await;
+    Ok(Box::new(stood.map_err(|error| error.to_string())?))
+}
+
+fn failed(what: &str, source: io::Error) -> Error {
+    Error::Io { what: what.to_owned(), source }
+}
+
+fn unexpected(what: impl Into<String>) -> Error {
+    Error::Unexpected { what: what.into() }
+}
+
+fn native(wrong: Native) -> Error {
+    unexpected(format!("the operator: {wrong}"))
+}
+
+impl Stood {
+    /// A session of the operator, past every proxy.
+    async fn operator(&self) -> Result<Client> {
+        let connector = Client::connector().with_session_timeout(PATIENCE);
+        connector.connect(&self.server.endpoint().to_string()).await.map_err(native)
+    }
+
+    /// Every node of the namespace but folders and what is shared.
+    async fn nodes(operator: &Client, namespace: &str) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for root in [format!("/{namespace}"), format!("/{namespace}-elections")] {
+            for folder in children(operator, &root).await?.into_iter().filter(|name| name != ".domain") {
+                let path = format!("{root}/{folder}");
+                found.extend(children(operator, &path).await?.into_iter().map(|child| format!("{path}/{child}")));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The sessions that the server knows.
+    async fn sessions(&self) -> Result<Vec<i64>> {
+        let told = self.server.word("dump").await?;
+        let before = told.lines().map(str::trim).take_while(|line| !line.starts_with("ephemeral nodes"));
+        let ids = before.filter_map(|line| line.strip_prefix("0x")?.trim_end_matches(':').parse_hex());
+        Ok(ids.collect())
+    }
+}
+
+trait ParseHex {
+    fn parse_hex(&self) -> Option<i64>;
+}
+
+impl ParseHex for str {
+    fn parse_hex(&self) -> Option<i64> {
+        u64::from_str_radix(self, 16).ok().map(u64::cast_signed)
+    }
+}
+
+async fn children(operator: &Client, path: &str) -> Result<Vec<String>> {
+    match operator.list_children(path).await {
+        Err(Native::NoNode) => Ok(Vec::new()),
+        listed => listed.map_err(native),
+    }
+}
+
+/// A fault that breaks nothing would show nothing.
+async fn delete(operator: &Client, path: &str) -> Result<()> {
+    operator.delete(path, None).await.map_err(native)
+}
+
+#[async_trait]
+impl Stand for Stood {
+    fn endpoint(&self) -> SocketAddr {
+        self.tap.endpoint()
+    }
+
+    fn lacks(&self) -> &'static [Lack] {
+        LACKS
+    }
+
+    fn url(&self, endpoint: SocketAddr, namespace: &str, ttl: Duration) -> String {
+        format!("zk://{endpoint}/{namespace}?ttl={}ms", ttl.as_millis())
+    }
+
+    fn granted(&self, asked: Duration) -> Duration {
+        asked.max(LEAST_TTL)
+    }
+
+    fn expiry_slack(&self) -> Duration {
+        EXPIRY
+    }
+
+    fn kill(&self) {
+        self.server.kill();
+    }
+
+    async fn restart(&self) -> Result<()> {
+        self.server.restart().await
+    }
+
+    async fn wipe(&self) -> Result<()> {
+        self.server.wipe().await
+    }
+
+    fn pause(&self) -> Result<()> {
+        self.server.pause()
+    }
+
+    fn resume(&self) -> Result<()> {
+        self.server.resume()
+    }
+
+    async fn revoke(&self, _namespace: &str) -> Result<()> {
+        let living = self.sessions().await?;
+        let known = self.tap.openings();
+        let mut ended = 0;
+        for session in known.iter().filter_map(|opening| ZooKeeperSession::read(opening)) {
+            if living.contains(&session.id()) {
+                session.end(self.server.endpoint()).await?;
+                ended += 1;
+            }
+        }
+        if ended == 0 { Err(unexpected("there is no session to end")) } else { Ok(()) }
+    }
+
+    async fn delete_leader(&self, namespace: &str, election: &str) -> Result<()> {
+        let operator = self.operator().await?;
+        let folder = format!("/{namespace}-elections/{election}");
+        let mut line = children(&operator, &folder).await?;
+        line.sort_by_key(|child| child.rsplit_once('-').map(|(_, sequence)| sequence.to_owned()));
+        let first = line.first().ok_or_else(|| unexpected("there is no leader whose node could be deleted"))?;
+        delete(&operator, &format!("{folder}/{first}")).await
+    }
+
+    async fn delete_instance(&self, namespace: &str, service: &str, id: &str) -> Result<()> {
+        let operator = self.operator().await?;
+        delete(&operator, &format!("/{namespace}/{service}/{id}")).await
+    }
+
+    async fn residue(&self, namespace: &str) -> Result<Vec<String>> {
+        let operator = self.operator().await?;
+        let mut left = Self::nodes(&operator, namespace).await?;
+        let sessions = self.sessions().await?;
+        let others = sessions.into_iter().filter(|id| *id != operator.session_id().0);
+        left.extend(others.map(|id| format!("session {id:#x}")));
+        Ok(left)
+    }
+
+    async fn save(&self) -> Result<()> {
+        let saved = self.saved();
+        drop(fs::remove_dir_all(&saved));
+        copy(&self.server.data(), &saved).map_err(|source| failed("save the data", source))
+    }
+
+    async fn restore(&self) -> Result<()> {
+        self.server.kill();
+        let data = self.server.data();
+        let back = fs::remove_dir_all(&data).and_then(|()| copy(&self.saved(), &data));
+        back.map_err(|source| failed("put the saved data back", source))?;
+        self.server.restart().await
+    }
+
+    async fn tally(&self) -> Result<Tally> {
+        let told = self.server.word("srvr").await?;
+        let zxid = told.lines().find_map(|line| line.strip_prefix("Zxid: 0x")?.parse_hex());
+        // Every try to write takes a transaction, also one that is refused.
+        let writes = zxid.ok_or_else(|| unexpected("the server tells no transaction"))? & i64::from(u32::MAX);
+        let watches = self.server.counts().await?.get("zk_watch_count").copied().unwrap_or_default();
+        Ok(Tally { watches: watches as u64, writes: writes.cast_unsigned(), logins: 0 })
+    }
+
+    async fn other(&self, _setup: Setup) -> Result<Option<Box<dyn Stand>>> {
+        Ok(None)
+    }
+
+    fn guard(&self) -> Option<&dyn Guard> {
+        None
+    }
+
+    fn seal(&self) -> Option<&dyn Seal> {
+        None
+    }
+
+    async fn defragment(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn compact(&self) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+impl Stood {
+    fn saved(&self) -> PathBuf {
+        self.folder.path().join("saved")
+    }
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
