@@ -78,16 +78,16 @@ impl ZooKeeperSession {
         hello.extend(16_i32.to_be_bytes());
         hello.extend(self.password);
         hello.push(0);
-        send(&mut stream, &hello).await?;
+        let mut close = Vec::new();
+        close.extend(1_i32.to_be_bytes());
+        close.extend(CLOSE_SESSION.to_be_bytes());
+        // In one piece: the session's client comes back as soon as it has lost its connection to us.
+        stream.write_all(&[framed(&hello)?, framed(&close)?].concat()).await?;
         let told = answer(&mut stream).await?;
         // An id of zero: the session is not there.
         if told.get(8..16).is_none_or(|id| id == [0; 8]) {
             return Ok(());
         }
-        let mut close = Vec::new();
-        close.extend(1_i32.to_be_bytes());
-        close.extend(CLOSE_SESSION.to_be_bytes());
-        send(&mut stream, &close).await?;
         answer(&mut stream).await.map(drop)
     }
 }
@@ -97,9 +97,9 @@ fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
-async fn send(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
+fn framed(message: &[u8]) -> io::Result<Vec<u8>> {
     let length = i32::try_from(message.len()).map_err(io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes(), message].concat()).await
+    Ok([&length.to_be_bytes(), message].concat())
 }
 
 async fn answer(stream: &mut TcpStream) -> io::Result<Vec<u8>> {

@@ -4,6 +4,7 @@
 //! proxy of the stand, which remembers.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -74,24 +75,30 @@ impl Stood {
         connector.connect(&self.server.endpoint().to_string()).await.map_err(native)
     }
 
-    /// Every node of the namespace but folders and what is shared.
-    async fn nodes(operator: &Client, namespace: &str) -> Result<Vec<String>> {
-        let mut found = Vec::new();
-        for root in [format!("/{namespace}"), format!("/{namespace}-elections")] {
-            for folder in children(operator, &root).await?.into_iter().filter(|name| name != ".domain") {
-                let path = format!("{root}/{folder}");
-                found.extend(children(operator, &path).await?.into_iter().map(|child| format!("{path}/{child}")));
+    /// What the server knows of sessions and of what stands on them.
+    async fn dump(&self) -> Result<Dump> {
+        Ok(Dump::parse(&self.server.word("dump").await?))
+    }
+}
+
+/// The sessions of a server and their ephemeral nodes.
+#[derive(Default)]
+struct Dump {
+    sessions: BTreeSet<i64>,
+    nodes: BTreeSet<String>,
+}
+
+impl Dump {
+    fn parse(told: &str) -> Self {
+        let mut dump = Self::default();
+        for line in told.lines().map(str::trim) {
+            if line.starts_with('/') {
+                dump.nodes.insert(line.to_owned());
+            } else if let Some(id) = line.strip_prefix("0x") {
+                dump.sessions.extend(id.trim_end_matches(':').parse_hex());
             }
         }
-        Ok(found)
-    }
-
-    /// The sessions that the server knows.
-    async fn sessions(&self) -> Result<Vec<i64>> {
-        let told = self.server.word("dump").await?;
-        let before = told.lines().map(str::trim).take_while(|line| !line.starts_with("ephemeral nodes"));
-        let ids = before.filter_map(|line| line.strip_prefix("0x")?.trim_end_matches(':').parse_hex());
-        Ok(ids.collect())
+        dump
     }
 }
 
@@ -160,7 +167,7 @@ impl Stand for Stood {
     }
 
     async fn revoke(&self, _namespace: &str) -> Result<()> {
-        let living = self.sessions().await?;
+        let living = self.dump().await?.sessions;
         let known = self.tap.openings();
         let mut ended = 0;
         for session in known.iter().filter_map(|opening| ZooKeeperSession::read(opening)) {
@@ -177,7 +184,8 @@ impl Stand for Stood {
         let folder = format!("/{namespace}-elections/{election}");
         let mut line = children(&operator, &folder).await?;
         line.sort_by_key(|child| child.rsplit_once('-').map(|(_, sequence)| sequence.to_owned()));
-        let first = line.first().ok_or_else(|| unexpected("there is no leader whose node could be deleted"))?;
+        let first =
+            line.first().ok_or_else(|| unexpected("there is no leader whose node could be deleted"))?;
         delete(&operator, &format!("{folder}/{first}")).await
     }
 
@@ -187,11 +195,14 @@ impl Stand for Stood {
     }
 
     async fn residue(&self, namespace: &str) -> Result<Vec<String>> {
-        let operator = self.operator().await?;
-        let mut left = Self::nodes(&operator, namespace).await?;
-        let sessions = self.sessions().await?;
-        let others = sessions.into_iter().filter(|id| *id != operator.session_id().0);
-        left.extend(others.map(|id| format!("session {id:#x}")));
+        let Dump { sessions, nodes } = self.dump().await?;
+        let roots = [format!("/{namespace}/"), format!("/{namespace}-elections/")];
+        let below = |path: &String| roots.iter().any(|root| path.starts_with(root));
+        let mut left: Vec<String> = nodes.into_iter().filter(below).collect();
+        // A part of a scenario's namespace has others beside it, whose sessions are none of its own.
+        if !namespace.contains('/') {
+            left.extend(sessions.into_iter().map(|id| format!("session {id:#x}")));
+        }
         Ok(left)
     }
 
@@ -214,8 +225,16 @@ impl Stand for Stood {
         let zxid = told.lines().find_map(|line| line.strip_prefix("Zxid: 0x")?.parse_hex());
         // Every try to write takes a transaction, also one that is refused.
         let writes = zxid.ok_or_else(|| unexpected("the server tells no transaction"))? & i64::from(u32::MAX);
-        let watches = self.server.counts().await?.get("zk_watch_count").copied().unwrap_or_default();
-        Ok(Tally { watches: watches as u64, writes: writes.cast_unsigned(), logins: 0 })
+        // Registrations and candidates look at their own nodes besides.
+        let own = self.dump().await?.nodes;
+        let (mut watches, mut counts) = (0, false);
+        for line in self.server.word("wchp").await?.lines() {
+            match line.strip_prefix('\t') {
+                Some(_) => watches += u64::from(counts),
+                None => counts = !own.contains(line.trim()),
+            }
+        }
+        Ok(Tally { watches, writes: writes.cast_unsigned(), logins: 0 })
     }
 
     async fn other(&self, _setup: Setup) -> Result<Option<Box<dyn Stand>>> {

@@ -120,7 +120,7 @@ impl Instances {
             Ok(found) => found,
             Err(error) => {
                 // A watch without a view behind it is none.
-                self.stream = None;
+                self.stream.iter_mut().for_each(Stream::give_up);
                 return Err(error);
             }
         };
@@ -168,14 +168,11 @@ impl Instances {
     /// Takes note of an event; an error when the stream has broken.
     fn note(&mut self, event: Event) -> Result<(), Error> {
         match event {
-            Event::Broken => {
-                self.stream = None;
-                Err(error(
-                    ErrorKind::Unavailable,
-                    OPERATION,
-                    format!("the link is broken; tried {}", self.session.tried()),
-                ))
-            }
+            Event::Broken => Err(error(
+                ErrorKind::Unavailable,
+                OPERATION,
+                format!("the link is broken; tried {}", self.session.tried()),
+            )),
             Event::Gone(path) | Event::There(path) if child(&self.folder, &path).is_none() => Ok(()),
             Event::Gone(path) => {
                 self.moved.extend(child(&self.folder, &path).map(|child| (child.to_owned(), false)));

@@ -8,7 +8,7 @@
 //!            └──── leaving ────┴───────┴──► Leaving ──► Over
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use reception_core::{Error, ErrorKind, Result};
 use reception_kit::{Backoff, Lifeline, signal};
@@ -18,9 +18,6 @@ use super::{Gate, Link, Live, Recipe, Session, gate::supervised};
 use crate::error::{NAME, error, native};
 
 const OPERATION: &str = "session";
-/// Clients lose a server at one moment: the first tries of a new session are spread over this span.
-const SPREAD: Duration = Duration::from_millis(500);
-const RETRY: Duration = Duration::from_secs(5);
 
 /// Why a session is over.
 enum End {
@@ -36,7 +33,7 @@ pub(super) async fn keep(session: Arc<Session>, lifeline: Lifeline) {
 }
 
 async fn hold(session: &Session) -> Result<()> {
-    let mut backoff = Backoff::with_bounds(SPREAD, RETRY);
+    let mut backoff = Backoff::new();
     let mut turn = 0;
     loop {
         let since = session.clock.now();

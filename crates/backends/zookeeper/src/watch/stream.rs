@@ -19,30 +19,41 @@ pub(super) enum Event {
 
 pub(super) struct Stream {
     gate: Gate,
-    /// None once the watch is lost: then it must not be read any more.
-    watcher: Option<PersistentWatcher>,
+    /// Kept when it is lost, until the next one is set: dropped before, it would cost a request to take it off.
+    watcher: PersistentWatcher,
+    /// The watch is lost: then it must not be read any more.
+    broken: bool,
 }
 
 impl Stream {
     pub(super) fn new(live: &Live, watcher: PersistentWatcher) -> Self {
-        Self { gate: live.gate.clone(), watcher: Some(watcher) }
+        Self { gate: live.gate.clone(), watcher, broken: false }
     }
 
     pub(super) fn is_broken(&self) -> bool {
-        self.watcher.is_none()
+        self.broken
+    }
+
+    /// Nothing that it told is of use.
+    pub(super) fn give_up(&mut self) {
+        self.broken = true;
     }
 
     /// Waits for the next event. Cancel safe.
     pub(super) async fn next(&mut self) -> Event {
-        let Some(watcher) = &mut self.watcher else { return Event::Broken };
-        let event = self.gate.guard(watcher.changed()).await;
+        if self.broken {
+            return Event::Broken;
+        }
+        let event = self.gate.guard(self.watcher.changed()).await;
         self.take(event)
     }
 
     /// The next event, if it has come already.
     pub(super) fn ready(&mut self) -> Option<Event> {
-        let watcher = self.watcher.as_mut()?;
-        let event = self.gate.guard(watcher.changed()).now_or_never()?;
+        if self.broken {
+            return None;
+        }
+        let event = self.gate.guard(self.watcher.changed()).now_or_never()?;
         Some(self.take(event))
     }
 
@@ -53,7 +64,7 @@ impl Stream {
             // A recursive watch tells nothing of children as such.
             Some((EventType::NodeChildrenChanged, path)) => Event::There(path),
             Some((EventType::Session, _)) | None => {
-                self.watcher = None;
+                self.broken = true;
                 Event::Broken
             }
         }
