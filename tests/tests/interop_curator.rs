@@ -26,13 +26,11 @@ fn instance(id: &str) -> Service {
     Service::builder("api", "10.0.0.7", 8080).id(id).build().expect("valid")
 }
 
-async fn until(watcher: &mut Box<dyn Watcher>, what: &str, fits: impl Fn(&Snapshot) -> bool) {
+async fn until(watcher: &mut Box<dyn Watcher>, what: &str, fits: impl Fn(&Snapshot) -> bool + Send + Sync) {
     let seen = timeout(PATIENCE, async {
         while !watcher.current().is_some_and(&fits) {
-            match watcher.next().await.expect("the watch goes on").expect("the watch is well") {
-                Change::Stale(error) => panic!("the link was not touched: {error}"),
-                _ => {}
-            }
+            let item = watcher.next().await.expect("the watch goes on").expect("the watch is well");
+            assert!(!matches!(item, Change::Stale(_)), "the link was not touched: {item:?}");
         }
     });
     assert!(seen.await.is_ok(), "{what}: {:?}", watcher.current());

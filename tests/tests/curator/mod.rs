@@ -8,7 +8,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         LazyLock,
-        mpsc::{Receiver, channel},
+        mpsc::{Receiver, sync_channel},
     },
     thread,
     time::Duration,
@@ -26,6 +26,9 @@ const NEEDED: &[&str] = &[
     "zookeeper.jar",
     "slf4j-simple.jar",
 ];
+
+/// What the program may say before it is heard.
+const LINES: usize = 1024;
 
 /// A program on Curator. It ends with its handle, and with this process, since its input does.
 pub(crate) struct Curator {
@@ -66,7 +69,7 @@ impl Curator {
         let mut child = java.spawn().expect("java runs");
         let (input, output) =
             (child.stdin.take().expect("an input"), child.stdout.take().expect("an output"));
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(LINES);
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {

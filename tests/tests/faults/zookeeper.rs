@@ -64,7 +64,7 @@ fn unexpected(what: impl Into<String>) -> Error {
     Error::Unexpected { what: what.into() }
 }
 
-fn native(wrong: Native) -> Error {
+fn native(wrong: &Native) -> Error {
     unexpected(format!("the operator: {wrong}"))
 }
 
@@ -72,7 +72,7 @@ impl Stood {
     /// A session of the operator, past every proxy.
     async fn operator(&self) -> Result<Client> {
         let connector = Client::connector().with_session_timeout(PATIENCE);
-        connector.connect(&self.server.endpoint().to_string()).await.map_err(native)
+        connector.connect(&self.server.endpoint().to_string()).await.map_err(|wrong| native(&wrong))
     }
 
     /// What the server knows of sessions and of what stands on them.
@@ -115,13 +115,13 @@ impl ParseHex for str {
 async fn children(operator: &Client, path: &str) -> Result<Vec<String>> {
     match operator.list_children(path).await {
         Err(Native::NoNode) => Ok(Vec::new()),
-        listed => listed.map_err(native),
+        listed => listed.map_err(|wrong| native(&wrong)),
     }
 }
 
 /// A fault that breaks nothing would show nothing.
 async fn delete(operator: &Client, path: &str) -> Result<()> {
-    operator.delete(path, None).await.map_err(native)
+    operator.delete(path, None).await.map_err(|wrong| native(&wrong))
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@
 //!            └──── leaving ────┴───────┴──► Leaving ──► Over
 //! ```
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use reception_core::{Error, ErrorKind, Result};
 use reception_kit::{Backoff, Lifeline, signal};
@@ -18,6 +18,9 @@ use super::{Gate, Link, Live, Recipe, Session, gate::supervised};
 use crate::error::{NAME, error, native};
 
 const OPERATION: &str = "session";
+/// The pauses after a session was lost: whoever waits for the next one waits no longer than this.
+const FIRST: Duration = Duration::from_millis(50);
+const SOON: Duration = Duration::from_millis(800);
 
 /// Why a session is over.
 enum End {
@@ -33,11 +36,13 @@ pub(super) async fn keep(session: Arc<Session>, lifeline: Lifeline) {
 }
 
 async fn hold(session: &Session) -> Result<()> {
-    let mut backoff = Backoff::new();
+    let mut unreached = Backoff::new();
+    // A server that was reached and lost the session is asked again soon.
+    let mut ended = Backoff::with_bounds(FIRST, SOON);
     let mut turn = 0;
     loop {
         let since = session.clock.now();
-        let lost = match connect(session, turn + 1).await {
+        let (lost, backoff) = match connect(session, turn + 1).await {
             Ok(Some(live)) => {
                 turn = live.turn;
                 let (gate, id) = (live.gate.clone(), live.id);
@@ -49,14 +54,15 @@ async fn hold(session: &Session) -> Result<()> {
                     End::Lost(error) => {
                         gate.cut();
                         session.past().insert(id);
-                        error
+                        unreached.reset();
+                        (error, &mut ended)
                     }
                 }
             }
             Ok(None) => return Ok(()),
             // A session may have been granted whose answer nobody waited for.
             Err(error) if session.leaving.is_cancelled() => return Err(error),
-            Err(error) => error,
+            Err(error) => (error, &mut unreached),
         };
         signal::reconnecting(NAME, OPERATION, &lost);
         backoff.healthy(since, session.clock.now());
