@@ -75,6 +75,19 @@ impl Stood {
         connector.connect(&self.server.endpoint().to_string()).await.map_err(|wrong| native(&wrong))
     }
 
+    /// Ends those of the sessions that are known, and tells how many.
+    async fn end(&self, living: &BTreeSet<i64>) -> Result<usize> {
+        let known = self.tap.openings();
+        let mut ended = 0;
+        for session in known.iter().filter_map(|opening| ZooKeeperSession::read(opening)) {
+            if living.contains(&session.id()) {
+                session.end(self.server.endpoint()).await?;
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
     /// What the server knows of sessions and of what stands on them.
     async fn dump(&self) -> Result<Dump> {
         Ok(Dump::parse(&self.server.word("dump").await?))
@@ -168,15 +181,14 @@ impl Stand for Stood {
 
     async fn revoke(&self, _namespace: &str) -> Result<()> {
         let living = self.dump().await?.sessions;
-        let known = self.tap.openings();
-        let mut ended = 0;
-        for session in known.iter().filter_map(|opening| ZooKeeperSession::read(opening)) {
-            if living.contains(&session.id()) {
-                session.end(self.server.endpoint()).await?;
-                ended += 1;
-            }
+        // Its client must not take a session back while it is being ended: the server may then leave it without an answer.
+        self.tap.refuse().await;
+        let ended = self.end(&living).await;
+        self.tap.heal().await?;
+        match ended? {
+            0 => Err(unexpected("there is no session to end")),
+            _ => Ok(()),
         }
-        if ended == 0 { Err(unexpected("there is no session to end")) } else { Ok(()) }
     }
 
     async fn delete_leader(&self, namespace: &str, election: &str) -> Result<()> {
