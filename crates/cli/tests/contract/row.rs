@@ -36,6 +36,8 @@ impl Row {
 pub(crate) const ABSENT: &[&str] = &[
     #[cfg(not(feature = "etcd"))]
     "etcd",
+    #[cfg(not(feature = "zookeeper"))]
+    "zookeeper",
 ];
 
 /// Every row; a new backend adds its own.
@@ -81,6 +83,17 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         missing: || None,
         open: stores::fixed,
+    },
+    #[cfg(feature = "zookeeper")]
+    Row {
+        name: "zookeeper",
+        lacks: &[
+            (Need::Fixed, "its content is written"),
+            (Need::Users, "a password opens no door there, it only tells who owns what"),
+            (Need::Promptness, "the dead are there until their session ends"),
+        ],
+        missing: stores::zookeeper_missing,
+        open: stores::zookeeper,
     },
 ];
 

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 #[cfg(feature = "etcd")]
 mod etcd;
+#[cfg(feature = "zookeeper")]
+mod zookeeper;
 
 /// A place that is being made ready.
 pub(crate) type Opening = BoxFuture<'static, Result<Box<dyn Store>>>;
@@ -120,3 +122,5 @@ fn ready(store: impl Store + 'static) -> Opening {
 
 #[cfg(feature = "etcd")]
 pub(crate) use self::etcd::{etcd, etcd_missing};
+#[cfg(feature = "zookeeper")]
+pub(crate) use self::zookeeper::{zookeeper, zookeeper_missing};
