@@ -2,7 +2,9 @@
 
 use std::{
     fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
+    process::ChildStdin,
     time::Duration,
 };
 
@@ -129,6 +131,7 @@ impl Etcdctl {
 pub struct Running {
     command: String,
     process: Process,
+    input: Option<ChildStdin>,
     /// How many complete lines were read.
     read: usize,
     folder: TempDir,
@@ -137,10 +140,30 @@ pub struct Running {
 impl Running {
     fn start(launch: &Launch, command: String) -> Result<Self> {
         let folder = folder()?;
-        let create =
-            |name| File::create(folder.path().join(name)).map_err(Error::io(format!("create {name}")));
-        let process = Process::start(launch, &folder, create("stdout")?, create("stderr")?)?;
-        Ok(Self { command, process, read: 0, folder })
+        let (stdout, stderr) = outputs(&folder)?;
+        let process = Process::start(launch, &folder, stdout, stderr)?;
+        Ok(Self { command, process, input: None, read: 0, folder })
+    }
+
+    /// Starts one that is told more by [`say`](Self::say).
+    pub(crate) fn start_listening(launch: &Launch, command: String) -> Result<Self> {
+        let folder = folder()?;
+        let (stdout, stderr) = outputs(&folder)?;
+        let (process, input) = Process::start_listening(launch, &folder, stdout, stderr)?;
+        Ok(Self { command, process, input: Some(input), read: 0, folder })
+    }
+
+    /// Writes a line to the input of a program that listens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when it does not listen, or no longer.
+    pub fn say(&mut self, line: &str) -> Result<()> {
+        let written = match &mut self.input {
+            Some(input) => input.write_all(format!("{line}\n").as_bytes()),
+            None => Err(std::io::ErrorKind::BrokenPipe.into()),
+        };
+        written.map_err(Error::io(format!("tell {}", self.command)))
     }
 
     /// Waits for the next complete line of standard output.
@@ -243,4 +266,9 @@ impl Running {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+fn outputs(folder: &TempDir) -> Result<(File, File)> {
+    let create = |name| File::create(folder.path().join(name)).map_err(Error::io(format!("create {name}")));
+    Ok((create("stdout")?, create("stderr")?))
 }

@@ -14,7 +14,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -25,6 +25,8 @@ use tokio::time::{Instant, sleep};
 use crate::{Error, Result};
 
 const GATE: &str = r#"read -r _ && exec "$@" </dev/null"#;
+/// The input behind the gate's line is the child's.
+const OPEN_GATE: &str = r#"read -r _ && exec "$@""#;
 const WATCHDOG: &str = r#"
     trap "" HUP INT TERM
     read -r _
@@ -48,9 +50,9 @@ impl Launch {
         self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned()
     }
 
-    fn gated(&self) -> Command {
+    fn gated(&self, gate: &str) -> Command {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", GATE, "gate"]).arg(&self.program).args(&self.args);
+        command.args(["-c", gate, "gate"]).arg(&self.program).args(&self.args);
         let hidden = |name: &str| !self.hidden.is_empty() && name.starts_with(self.hidden);
         for (name, _) in env::vars_os().filter(|(name, _)| hidden(&name.to_string_lossy())) {
             command.env_remove(name);
@@ -71,17 +73,38 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the child; `folder` is the temporary one that ends with it.
     pub(crate) fn start(launch: &Launch, folder: &TempDir, stdout: File, stderr: File) -> Result<Self> {
+        Self::begin(launch, GATE, folder, stdout, stderr).map(|(process, _)| process)
+    }
+
+    /// Starts a child that reads what is written to its input.
+    pub(crate) fn start_listening(
+        launch: &Launch,
+        folder: &TempDir,
+        stdout: File,
+        stderr: File,
+    ) -> Result<(Self, ChildStdin)> {
+        let (process, input) = Self::begin(launch, OPEN_GATE, folder, stdout, stderr)?;
+        input.map(|input| (process, input)).ok_or_else(|| Error::unexpected("the child has no input"))
+    }
+
+    fn begin(
+        launch: &Launch,
+        gate: &str,
+        folder: &TempDir,
+        stdout: File,
+        stderr: File,
+    ) -> Result<(Self, Option<ChildStdin>)> {
         let failed = || Error::io(format!("start {}", launch.program.display()));
         // Groups of their own: Ctrl-C in a terminal ends the test process only, and that ends these.
         let mut child = launch
-            .gated()
+            .gated(gate)
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(stdout)
             .stderr(stderr)
             .spawn()
             .map_err(failed())?;
-        let gate = child.stdin.take();
+        let mut input = child.stdin.take();
         let mut process = Self { child, watchdog: None, status: None };
         let watchdog = Command::new("/bin/sh")
             .args(["-c", WATCHDOG, "watchdog", &process.child.id().to_string()])
@@ -93,10 +116,10 @@ impl Process {
             .spawn()
             .map_err(failed())?;
         process.watchdog = Some(watchdog);
-        if let Some(mut gate) = gate {
-            gate.write_all(b"go\n").map_err(failed())?;
+        if let Some(input) = &mut input {
+            input.write_all(b"go\n").map_err(failed())?;
         }
-        Ok(process)
+        Ok((process, input))
     }
 
     pub(crate) fn pid(&self) -> u32 {
