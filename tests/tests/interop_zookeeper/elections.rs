@@ -176,17 +176,17 @@ impl Contest {
         }
     }
 
-    /// Writes down that a process is to be killed; answers when.
-    fn fault(&self, pid: u32) -> u64 {
+    /// Writes down that something is to be done to a process; answers when.
+    fn fault(&self, name: &str, pid: u32) -> u64 {
         let ns = boot_ns();
-        let details = Details::new().with("name", "kill").with_list("pids", [pid]);
+        let details = Details::new().with("name", name).with_list("pids", [pid]);
         self.recorder.record_at(ns, Event::Fault, None, details).expect("a line");
         ns
     }
 
-    /// Writes down that a process was killed.
-    fn killed(&self, pid: u32) {
-        self.recorder.record_for(pid, Event::Killed, None, Details::new()).expect("a line");
+    /// Writes down what was done to a process.
+    fn done(&self, pid: u32, what: Event) {
+        self.recorder.record_for(pid, what, None, Details::new()).expect("a line");
     }
 
     /// Writes down that all is well again.
@@ -255,9 +255,9 @@ async fn a_killed_leader_is_followed_by_the_other_kind() {
     // A latch dies while it leads.
     let latch = contest.latch("latch-0").await;
     let led = contest.elected("the latch", boot_ns(), |line| line.pid == latch).await;
-    let at = contest.fault(latch);
+    let at = contest.fault("kill", latch);
     contest.latches[0].kill();
-    contest.killed(latch);
+    contest.done(latch, Event::Killed);
     contest.latches.clear();
     let next = contest.elected("ours after the latch", at, |line| line.pid == first).await;
     contest.heal();
@@ -268,15 +268,40 @@ async fn a_killed_leader_is_followed_by_the_other_kind() {
     let latch = contest.latch("latch-1").await;
     contest.elected("the second latch", boot_ns(), |line| line.pid == latch).await;
     let led = contest.elected("ours", boot_ns(), |line| line.pid == first).await;
-    let at = contest.fault(first);
+    let at = contest.fault("kill", first);
     contest.contenders[0].kill();
-    contest.killed(first);
+    contest.done(first, Event::Killed);
     contest.contenders.clear();
     let next = contest.elected("the latch after ours", at, |line| line.pid == latch).await;
     contest.heal();
     within_a_session(at, &next);
     assert!(token(&next) > token(&led), "{next} {led}");
     contest.judge().await;
+}
+
+/// The latch leads once our session is over; when ours goes on, its first look says that it leads no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_of_ours_that_stood_still_wakes_up_as_none_beside_a_latch() {
+    let mut contest = Contest::open("stopped", Duration::from_secs(2)).await;
+    let first = contest.contender("ours-0");
+    contest.elected("ours", 0, |line| line.pid == first).await;
+    let latch = contest.latch("latch-0").await;
+    contest.elected("the latch", boot_ns(), |line| line.pid == latch).await;
+    let led = contest.elected("ours again", boot_ns(), |line| line.pid == first).await;
+    let at = contest.fault("stop", first);
+    contest.contenders[0].pause().expect("stops");
+    contest.done(first, Event::Stopped);
+    let next = contest.elected("the latch after ours", at, |line| line.pid == latch).await;
+    within_a_session(at, &next);
+    sleep(Duration::from_millis(300)).await;
+    contest.done(first, Event::Continued);
+    contest.contenders[0].resume().expect("goes on");
+    contest.heal();
+    let back = contest.elected("ours once more", boot_ns(), |line| line.pid == first).await;
+    assert!(token(&led) < token(&next) && token(&next) < token(&back), "{led}, {next}, {back}");
+    let lines = contest.judge().await;
+    let lost = lines.iter().any(|line| line.event == Event::Lost && line.token == led.token);
+    assert!(lost, "the loss is told");
 }
 
 fn token(line: &Line) -> u64 {
