@@ -99,6 +99,7 @@ async fn we_read_the_instances_of_curator() {
     let client = dial(&format!("zk://{}{BASE}", server.endpoint())).await;
     let view = list(&*client).await;
     assert_eq!((view.len(), view.unreadable()), (3, 0));
+    assert_eq!(patiently("names", client.names()).await.expect("names"), [api()].into());
     let registered = "registered-at=1700000000000";
     let get = |id: &str| view.get(id).expect("read");
     let port = |id: &str| get(id).port().map(std::num::NonZeroU16::get);
