@@ -26,7 +26,7 @@ use zookeeper_client as zk;
 
 use crate::{
     error::{error, is_unclear, native},
-    session::{Eye, Link, Live, Seen, Session},
+    session::{Eye, Link, Live, Session},
 };
 
 const OPERATION: &str = "register";
@@ -181,20 +181,11 @@ impl Place {
         Ok(Step::Again)
     }
 
-    fn seen(&mut self, seen: Seen) -> Option<News> {
+    fn seen(&mut self) -> Option<News> {
         self.eye = None;
-        match (seen, &self.standing) {
-            // The link tells what became of the session.
-            (Seen::Blind, Some(_)) => None,
-            (Seen::Gone, Some(_)) => {
-                self.standing = None;
-                Some(News::Lost(error(ErrorKind::LeaseLost, OPERATION, format!("{} was removed", self.path))))
-            }
-            // Somebody wrote over our record, which stays ours: looked at again with the next watch.
-            (Seen::Changed, Some(_)) => None,
-            // An id that is waited for.
-            (_, None) => Some(News::Healthy),
-        }
+        // What became of a record of ours is looked at: it may be gone, another one's, or ours and written over. Of a session's end the link
+        // tells. An id that is waited for may be free.
+        self.standing.is_none().then_some(News::Healthy)
     }
 
     fn link_is(&mut self) -> Option<News> {
@@ -254,7 +245,7 @@ impl Slot for Place {
                         }
                         self.link_is()
                     }
-                    seen = eye.next() => self.seen(seen),
+                    _ = eye.next() => self.seen(),
                 },
                 None => {
                     if self.link.changed().await.is_err() {

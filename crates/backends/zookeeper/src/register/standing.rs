@@ -1,5 +1,7 @@
 //! A record that stands: written over, and looked at again.
 
+use std::time::Duration;
+
 use futures_util::future::join;
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::{Attempt, News};
@@ -10,6 +12,9 @@ use crate::{
     error::{error, is_unclear, native},
     session::{Eye, Link, Live},
 };
+
+/// The pause before a look that failed is made again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Place {
     /// Brings our record to what is wanted.
@@ -121,9 +126,16 @@ impl Place {
                 let text = format!("{} was removed", self.path);
                 Some(News::Lost(error(ErrorKind::LeaseLost, OPERATION, text)))
             }
+            Ok(Err(wrong)) if is_unclear(&wrong) => {
+                // The link will tell, or it was a hiccup.
+                tokio::select! {
+                    changed = self.link.changed() => changed.ok().and_then(|()| self.link_is()),
+                    () = tokio::time::sleep(AGAIN) => None,
+                }
+            }
             Ok(Err(wrong)) => {
                 // Not faster than this, whatever the reason.
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                tokio::time::sleep(AGAIN).await;
                 Some(News::Doubtful(native(OPERATION, &format!("looking at {}", self.path), wrong)))
             }
             Err(late) => Some(News::Doubtful(late)),

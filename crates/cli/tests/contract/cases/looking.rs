@@ -49,8 +49,8 @@ async fn the_backend_is_listed_with_its_options(ground: &Ground) {
     let keys: Vec<_> = row.as_object().expect("an object").keys().collect();
     assert_eq!(keys, ["backend", "example", "options", "schemes"], "{row}");
     let schemes = row["schemes"].as_array().expect("schemes");
-    assert!(schemes.iter().any(|scheme| scheme == name), "{row}");
-    assert!(row["example"].as_str().expect("an example").starts_with(&format!("{name}:")), "{row}");
+    let scheme = schemes.first().and_then(Value::as_str).expect("a scheme");
+    assert!(row["example"].as_str().expect("an example").starts_with(&format!("{scheme}:")), "{row}");
     for option in row["options"].as_array().expect("options") {
         let keys: Vec<_> = option.as_object().expect("an object").keys().collect();
         assert_eq!(keys, ["default", "doc", "key", "kind"], "{option}");
