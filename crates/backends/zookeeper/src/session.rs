@@ -35,10 +35,9 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a session is come by.
-#[expect(clippy::large_enum_variant, reason = "one a client")]
 pub(crate) enum Recipe {
     Dial {
-        connector: zk::Connector,
+        connector: Box<zk::Connector>,
         /// The connect string.
         hosts: String,
         tls: bool,

@@ -25,7 +25,8 @@ impl Options {
             None => connector,
         };
         let hosts = self.addresses().join(",");
-        let recipe = Recipe::Dial { connector, hosts, tls: self.tls, owned: user.is_some() };
+        let recipe =
+            Recipe::Dial { connector: Box::new(connector), hosts, tls: self.tls, owned: user.is_some() };
         Ok((recipe, user.map(|(name, _)| name)))
     }
 

@@ -88,7 +88,7 @@ async fn connect(session: &Session, turn: u64) -> Result<Option<Live>> {
                 _ => Ok(Some(live(client.clone(), gate, turn))),
             };
         }
-        Recipe::Dial { connector, hosts, tls, .. } => (connector.clone(), hosts, *tls),
+        Recipe::Dial { connector, hosts, tls, .. } => (zk::Connector::clone(connector), hosts, *tls),
     };
     let connecting = supervised(&session.back, &gate, dial(connector, hosts, tls));
     let left = async {
