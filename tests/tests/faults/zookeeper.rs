@@ -16,7 +16,7 @@ use reception_lab::{Error, Proxy, ProxyOptions, Result, ZooKeeper, ZooKeeperSess
 use tempfile::TempDir;
 use zookeeper_client::{Client, Error as Native};
 
-use crate::stand::{Guard, Lack, Seal, Setup, Stand, Tally};
+use crate::stand::{Folder, Guard, Lack, Seal, Setup, Stand, Tally};
 
 /// The server looks for dead sessions once a tick, and rounds their end up to the next one.
 const EXPIRY: Duration = Duration::from_millis(1000);
@@ -232,6 +232,10 @@ impl Stand for Stood {
         self.server.restart().await
     }
 
+    async fn prepare(&self, _namespace: &str, _election: &str) -> Result<()> {
+        Ok(())
+    }
+
     async fn tally(&self) -> Result<Tally> {
         let told = self.server.word("srvr").await?;
         let zxid = told.lines().find_map(|line| line.strip_prefix("Zxid: 0x")?.parse_hex());
@@ -252,6 +256,10 @@ impl Stand for Stood {
     }
 
     fn seal(&self) -> Option<&dyn Seal> {
+        None
+    }
+
+    fn folder(&self) -> Option<&dyn Folder> {
         None
     }
 
