@@ -11,7 +11,7 @@ mod link;
 mod wanted;
 
 use std::{
-    collections::BTreeSet,
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -33,6 +33,8 @@ use crate::{
 };
 
 const PAUSE: Duration = Duration::from_millis(50);
+/// How many ended sessions are remembered.
+const PAST: usize = 64;
 
 /// How a session is come by.
 pub(crate) enum Recipe {
@@ -72,7 +74,7 @@ pub(crate) struct Session {
     lifeline: Mutex<Option<Lifeline>>,
     leaving: CancellationToken,
     /// The ended sessions of this client: what stands on them is ours.
-    past: Mutex<BTreeSet<i64>>,
+    past: Mutex<VecDeque<i64>>,
     granted: Mutex<Option<Duration>>,
 }
 
@@ -117,8 +119,17 @@ impl Session {
         });
     }
 
-    fn past(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+    fn past(&self) -> MutexGuard<'_, VecDeque<i64>> {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that this session is over; the oldest have long expired.
+    fn ended(&self, id: i64) {
+        let mut past = self.past();
+        past.push_back(id);
+        if past.len() > PAST {
+            past.pop_front();
+        }
     }
 
     /// Whether an ended session of this client has this id.
@@ -281,11 +292,14 @@ impl Session {
         }
         self.leaving.cancel();
         let mut link = self.link.subscribe();
-        let over = link.wait_for(|link| matches!(link, Link::Over(_))).await;
-        match over.as_deref() {
-            Ok(Link::Over(outcome)) => outcome.clone(),
-            _ => Ok(()),
-        }
+        let over = link.wait_for(|link| matches!(link, Link::Over(_)));
+        // The keeper takes less; nobody waits for ever for one that is gone.
+        let over = tokio::time::timeout(self.timeout * 2, over).await;
+        let outcome = over.ok().and_then(Result::ok).and_then(|link| match &*link {
+            Link::Over(outcome) => Some(outcome.clone()),
+            _ => None,
+        });
+        outcome.unwrap_or_else(|| Err(error(ErrorKind::Timeout, "close", "nobody ended the session")))
     }
 
     /// Ends every task, each of which withdraws what it holds, and then the session.

@@ -46,6 +46,9 @@ async fn hold(session: &Session) -> Result<()> {
             Ok(Some(live)) => {
                 turn = live.turn;
                 let (gate, id) = (live.gate.clone(), live.id);
+                if live.ttl > session.ttl {
+                    tracing::warn!(backend = NAME, asked = ?session.ttl, granted = ?live.ttl, "the server grants a longer session");
+                }
                 let states = live.client.state_watcher();
                 session.link.send_replace(Link::Up(live));
                 let end = follow(session, &gate, states, &mut turn).await;
@@ -53,7 +56,7 @@ async fn hold(session: &Session) -> Result<()> {
                     End::Leaving => return leave(session, &gate).await,
                     End::Lost(error) => {
                         gate.cut();
-                        session.past().insert(id);
+                        session.ended(id);
                         unreached.reset();
                         (error, &mut ended)
                     }
