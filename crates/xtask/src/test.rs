@@ -1,6 +1,6 @@
 //! Everything that a test run needs, then every test.
 
-use std::path::Path;
+use std::{fs, path::Path, process::Command};
 
 use crate::{
     Result, containers, protoc,
@@ -37,13 +37,32 @@ fn known(extra: &[String]) -> Result<()> {
 }
 
 fn cargo_test(root: &Path, extra: &[String], tally: &mut Tally) -> Result<()> {
-    let mut command = cargo();
+    let mut command = heeding();
     command.current_dir(root).arg("test");
     command.args(selection(extra)).args(extra);
     lines(protoc::provide(&mut command)?, None, |line| {
         println!("{line}");
         tally.count(line);
     })
+}
+
+/// Cargo, with the signals as a shell in front leaves them: the programs under test would ignore what `nohup` or a job in the background does,
+/// and some of them are asked to stop by just that.
+fn heeding() -> Command {
+    let cargo = cargo();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !ignores_stops(&status) {
+        return cargo;
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT,QUIT").arg(cargo.get_program());
+    command
+}
+
+/// Whether one of the first three signals, HUP, INT and QUIT, is ignored by the process with this status.
+fn ignores_stops(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 0b111 != 0)
 }
 
 /// Everything, unless the caller picks packages; failures of one suite never hide another.
@@ -75,6 +94,12 @@ mod tests {
         for line in ["", "-p reception-etcd", "-- --container"] {
             assert_eq!(known(&words(line)), Ok(()), "{line}");
         }
+    }
+
+    #[test]
+    fn a_run_that_was_started_with_nohup_is_noticed() {
+        assert!(ignores_stops("SigBlk:\t0\nSigIgn:\t0000000180000001\n"));
+        assert!(!ignores_stops("SigIgn:\t0000000180001000\n") && !ignores_stops(""));
     }
 
     #[test]
