@@ -17,6 +17,9 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_list_without_a_reader_is_0),
 ];
 
+/// What the child says itself: the word "up" alone stands in our own lines too, as a status.
+const CHILD_UP: &str = "\"child\":\"up\"";
+
 /// One that writes into a pipe, with the lines up to this word read.
 async fn read_up_to(call: Call, word: &'static str) -> (Run, PipeReader) {
     let (reader, writer) = pipe().expect("a pipe");
@@ -42,7 +45,7 @@ fn noting() -> String {
 
 async fn who_is_not_read_any_more_deregisters(ground: &Ground) {
     let script = noting();
-    let (run, reader) = read_up_to(ground.register("a1", "").child(&script), "up").await;
+    let (run, reader) = read_up_to(ground.register("a1", "").child(&script), CHILD_UP).await;
     assert_eq!(ground.ids().await, ["a1"]);
     drop(reader);
     run.end().await.quietly(0);
@@ -52,7 +55,7 @@ async fn who_is_not_read_any_more_deregisters(ground: &Ground) {
 
 async fn who_is_not_read_any_more_resigns(ground: &Ground) {
     let script = noting();
-    let (run, reader) = read_up_to(ground.elect("c1", "").child(&script), "up").await;
+    let (run, reader) = read_up_to(ground.elect("c1", "").child(&script), CHILD_UP).await;
     assert_eq!(ground.leader().await.code, 0);
     drop(reader);
     run.end().await.quietly(0);
