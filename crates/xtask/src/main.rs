@@ -22,6 +22,7 @@ mod servers;
 mod skeleton;
 mod sources;
 mod test;
+mod unpack;
 mod weaken;
 mod workspace;
 

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Result, apt, workspace::output};
+use crate::{Result, apt, unpack::Package, workspace::output};
 
 /// A program that tests start.
 struct Program {
@@ -16,6 +16,8 @@ struct Program {
     variable: &'static str,
     /// The argument that prints its version.
     version: &'static str,
+    /// Where it may come from when no release at hand has it.
+    unpacked: Option<&'static Package>,
 }
 
 /// Jars that tests run on a Java virtual machine.
@@ -30,11 +32,15 @@ struct Jars {
 struct Kind {
     programs: &'static [Program],
     jars: &'static [Jars],
-    /// The packages of Debian and its derivatives; the first set that there is.
+    /// The packages of Debian and its derivatives; the first set that there is. None: what is missing is unpacked.
     packages: &'static [&'static [&'static str]],
     services: &'static [&'static str],
     advice: &'static str,
 }
+
+/// The last release of Debian with Consul; its program runs on later ones.
+const CONSUL: Package =
+    Package { name: "consul", suite: "bullseye", folder: "consul-1.8.7", program: "usr/bin/consul" };
 
 /// Where Debian puts jars.
 const JARS: &str = "/usr/share/java";
@@ -42,8 +48,8 @@ const JARS: &str = "/usr/share/java";
 const KINDS: &[Kind] = &[
     Kind {
         programs: &[
-            Program { name: "etcd", variable: "ETCD_BIN", version: "--version" },
-            Program { name: "etcdctl", variable: "ETCDCTL_BIN", version: "version" },
+            Program { name: "etcd", variable: "ETCD_BIN", version: "--version", unpacked: None },
+            Program { name: "etcdctl", variable: "ETCDCTL_BIN", version: "version", unpacked: None },
         ],
         jars: &[],
         // Older releases have one for both.
@@ -53,8 +59,8 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         programs: &[
-            Program { name: "java", variable: "JAVA_BIN", version: "--version" },
-            Program { name: "javac", variable: "JAVAC_BIN", version: "--version" },
+            Program { name: "java", variable: "JAVA_BIN", version: "--version", unpacked: None },
+            Program { name: "javac", variable: "JAVAC_BIN", version: "--version", unpacked: None },
         ],
         jars: &[
             Jars {
@@ -77,6 +83,18 @@ const KINDS: &[Kind] = &[
         services: &["zookeeper"],
         advice: "a JDK, ZooKeeper 3.6 or later and Curator",
     },
+    Kind {
+        programs: &[Program {
+            name: "consul",
+            variable: "CONSUL_BIN",
+            version: "version",
+            unpacked: Some(&CONSUL),
+        }],
+        jars: &[],
+        packages: &[],
+        services: &[],
+        advice: "consul, 1.8 or later, so that it is on the PATH",
+    },
 ];
 
 /// Finds every program, installs what is missing where it may, and says which ones will be used.
@@ -96,15 +114,24 @@ impl Kind {
         if !self.may_install() {
             return Err(format!("not found: {names}\n{}", self.advice()));
         }
-        println!("servers: not found: {names}; installing");
-        let run: apt::Runner<'_> = &|command| output(command).map(drop);
-        if let Err(wrong) = apt::install("servers", self.packages, self.services, run) {
-            return Err(format!("{wrong}\n{}", self.advice()));
-        }
+        println!(
+            "servers: not found: {names}; {}",
+            if self.packages.is_empty() { "unpacking" } else { "installing" }
+        );
+        self.bring().map_err(|wrong| format!("{wrong}\n{}", self.advice()))?;
         match self.missing().as_slice() {
             [] => self.report(),
             still => Err(format!("installed, but still not found: {}\n{}", still.join(", "), self.advice())),
         }
+    }
+
+    fn bring(&self) -> Result<()> {
+        let run: apt::Runner<'_> = &|command| output(command).map(drop);
+        if !self.packages.is_empty() {
+            return apt::install("servers", self.packages, self.services, run);
+        }
+        let missing = self.programs.iter().filter(|program| program.find().is_none());
+        missing.filter_map(|program| program.unpacked).try_for_each(|package| package.bring("servers", run))
     }
 
     fn missing(&self) -> Vec<&'static str> {
@@ -129,10 +156,12 @@ impl Kind {
     fn advice(&self) -> String {
         let programs = self.programs.iter().map(|program| program.variable);
         let variables: Vec<_> = programs.chain(self.jars.iter().map(|jars| jars.variable)).collect();
+        let packages = self.packages.first().map(|set| set.join(" "));
+        let command = packages.map(|set| format!(" (Debian, Ubuntu: `apt-get install {set}`)"));
         format!(
-            "install {} (Debian, Ubuntu: `apt-get install {}`), or say where they are in {}",
+            "install {}{}, or say where to find it in {}",
             self.advice,
-            self.packages[0].join(" "),
+            command.unwrap_or_default(),
             variables.join(" and "),
         )
     }
@@ -141,7 +170,8 @@ impl Kind {
     fn may_install(&self) -> bool {
         let programs = self.programs.iter().any(|program| named(program.variable).is_some());
         let jars = self.jars.iter().any(|jars| named(jars.variable).is_some());
-        !programs && !jars && apt::may_install()
+        let able = if self.packages.is_empty() { Package::may_unpack() } else { apt::may_install() };
+        !programs && !jars && able
     }
 }
 
@@ -149,7 +179,7 @@ impl Program {
     fn find(&self) -> Option<PathBuf> {
         match named(self.variable) {
             Some(named) => Some(PathBuf::from(named)).filter(|path| path.is_file()),
-            None => apt::on_path(self.name),
+            None => apt::on_path(self.name).or_else(|| self.unpacked.and_then(Package::find)),
         }
     }
 }
@@ -183,6 +213,7 @@ mod tests {
         for (kind, words) in KINDS.iter().zip([
             ["etcd-server", "etcd-client", "ETCD_BIN", "ETCDCTL_BIN"],
             ["zookeeper", "libcurator-discovery-java", "ZOOKEEPER_HOME", "JAVA_BIN"],
+            ["consul", "1.8", "PATH", "CONSUL_BIN"],
         ]) {
             let advice = kind.advice();
             for word in words {

@@ -6,7 +6,7 @@
 
 mod compose;
 mod daemon;
-mod mirror;
+pub(crate) mod mirror;
 mod proof;
 mod room;
 mod standin;
