@@ -138,7 +138,7 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(launch: &Launch, command: String) -> Result<Self> {
+    pub(crate) fn start(launch: &Launch, command: String) -> Result<Self> {
         let folder = folder()?;
         let (stdout, stderr) = outputs(&folder)?;
         let process = Process::start(launch, &folder, stdout, stderr)?;

@@ -2,7 +2,8 @@
 //!
 //! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
 //! - [`ZooKeeper`]: a real ZooKeeper, the same way; [`ZooKeeperSession`] ends a session behind its client's back.
-//! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
+//! - [`Consul`]: a real Consul agent, the same way; [`ConsulApi`] asks one as a foreign client.
+//! - [`Etcdctl`]: etcd's command line program, the foreign client of the interop tests.
 //! - [`Container`]: a docker container like a given one, killed, restarted and paused at will.
 //! - [`Agent`]: a program under test as a process of its own: killed, stopped and continued.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
@@ -16,6 +17,9 @@
 //! outlives a test process that is killed, with a label by which it is found.
 
 mod agent;
+mod consul;
+mod consul_api;
+mod consul_options;
 mod container;
 mod ctl;
 mod error;
@@ -39,6 +43,9 @@ mod zookeeper_options;
 mod zookeeper_session;
 
 pub use agent::Agent;
+pub use consul::Consul;
+pub use consul_api::ConsulApi;
+pub use consul_options::{ConsulOptions, ConsulTls};
 pub use container::Container;
 pub use ctl::{Etcdctl, Finished, Running};
 pub use error::{Error, Result};

@@ -20,6 +20,16 @@ pub(crate) fn find(program: &'static str, variable: &'static str) -> Result<Path
         .ok_or_else(missing)
 }
 
+/// Finds `program` as [`find`] does, else in `folder` of what `cargo xtask servers` unpacked into the user's cache.
+pub(crate) fn find_unpacked(program: &'static str, variable: &'static str, folder: &str) -> Result<PathBuf> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    find(program, variable).or_else(|missing| {
+        let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+        let unpacked = cache.map(|cache| cache.join("reception").join(folder));
+        unpacked.filter(|path| set(variable).is_none() && is_program(path)).ok_or(missing)
+    })
+}
+
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)

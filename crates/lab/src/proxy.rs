@@ -7,13 +7,15 @@
 //! ```
 //!
 //! `door.rs` accepts; `connection.rs` is one connection; `pump.rs` is one way of it; `flow.rs` holds
-//! what a test may command; `tap.rs` counts, with `h2.rs` when the client speaks HTTP/2 and `jute.rs` when it speaks ZooKeeper's.
+//! what a test may command; `tap.rs` counts, with `h2.rs` when the client speaks HTTP/2, `http1.rs` and `jute.rs` when it is said to speak
+//! HTTP/1 or ZooKeeper's protocol.
 
 mod connection;
 mod counts;
 mod door;
 mod flow;
 mod h2;
+mod http1;
 mod jute;
 mod pump;
 mod tap;
@@ -47,6 +49,8 @@ pub struct ProxyOptions {
     pub seed: u64,
     /// The clients speak ZooKeeper's protocol: its requests are counted, pings left out.
     pub jute: bool,
+    /// The clients speak HTTP/1: its requests are counted and told.
+    pub http1: bool,
 }
 
 impl ProxyOptions {
@@ -61,6 +65,13 @@ impl ProxyOptions {
     #[must_use]
     pub fn jute(mut self, jute: bool) -> Self {
         self.jute = jute;
+        self
+    }
+
+    /// Says that the clients speak HTTP/1, whose requests are then counted and told.
+    #[must_use]
+    pub fn http1(mut self, http1: bool) -> Self {
+        self.http1 = http1;
         self
     }
 }
@@ -149,6 +160,12 @@ impl Proxy {
     #[must_use]
     pub fn openings(&self) -> Vec<Vec<u8>> {
         self.shared.openings()
+    }
+
+    /// The newest 65 536 requests of HTTP/1, oldest first, as method and target: `GET /v1/kv/a?index=7`.
+    #[must_use]
+    pub fn asked(&self) -> Vec<String> {
+        self.shared.asked()
     }
 
     /// Sets what happens to the bytes of one way, on open and on new connections.

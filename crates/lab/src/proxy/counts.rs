@@ -46,7 +46,7 @@ counters! {
     bytes_swallowed: grown,
     /// Times a client began to send: at first, and after the server has spoken.
     bursts: grown,
-    /// HTTP/2: streams opened by clients, which in gRPC are calls. ZooKeeper: requests but for pings.
+    /// HTTP/2: streams opened by clients, which in gRPC are calls. ZooKeeper: requests but for pings. HTTP/1: requests.
     requests: grown,
     /// HTTP/2: streams open now.
     open_streams: now,

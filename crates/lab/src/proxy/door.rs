@@ -29,6 +29,8 @@ use crate::{Error, ProxyOptions, Result, history::boot_ns, spawn::spawn};
 const RECEIVE: usize = 64 << 10;
 /// How many arrivals are remembered.
 const ARRIVALS: usize = 1 << 16;
+/// How many requests are remembered.
+const ASKED: usize = 1 << 16;
 /// How many openings are remembered, and how much of each.
 const OPENINGS: usize = 4096;
 const OPENING: usize = 64;
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) seed: u64,
     /// Whether the clients speak ZooKeeper's protocol.
     pub(crate) jute: bool,
+    /// Whether the clients speak HTTP/1.
+    pub(crate) http1: bool,
     pub(crate) counters: Counters,
     /// What a request must contain for its reply to be cut; taken by the connection that saw it.
     pub(crate) trap: Mutex<Option<Vec<u8>>>,
@@ -49,6 +53,7 @@ pub(crate) struct Shared {
     arrivals: Mutex<VecDeque<u64>>,
     /// By the number of the connection.
     openings: Mutex<BTreeMap<u64, Vec<u8>>>,
+    asked: Mutex<VecDeque<String>>,
 }
 
 impl Shared {
@@ -57,13 +62,29 @@ impl Shared {
             upstream,
             seed: options.seed,
             jute: options.jute,
+            http1: options.http1,
             counters: Counters::default(),
             trap: Mutex::new(None),
             open: watch::Sender::new(BTreeSet::new()),
             last: AtomicU64::new(0),
             arrivals: Mutex::default(),
             openings: Mutex::default(),
+            asked: Mutex::default(),
         }
+    }
+
+    /// Notes the requests that a client has sent.
+    pub(crate) fn ask(&self, requests: Vec<String>) {
+        add(&self.counters.requests, requests.len() as u64);
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.extend(requests);
+        let surplus = asked.len().saturating_sub(ASKED);
+        asked.drain(..surplus);
+    }
+
+    /// The newest requests.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Notes the first of what the server says on a connection.

@@ -7,6 +7,7 @@ use super::{
     door::Shared,
     flow::Way,
     h2::{Frame, Frames, Messages, Piece},
+    http1::Http1,
     jute::Jute,
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Tap {
     snare: Option<Snare>,
     /// For clients of ZooKeeper.
     jute: Option<Jute>,
+    /// For clients of HTTP/1.
+    http1: Option<Http1>,
 }
 
 /// What the client speaks, as far as heard.
@@ -58,6 +61,7 @@ impl Tap {
             said: Default::default(),
             snare: None,
             jute: shared.jute.then(Jute::default),
+            http1: shared.http1.then(Http1::default),
         }
     }
 
@@ -98,6 +102,9 @@ impl Tap {
             Way::ToServer => {
                 if let Some(jute) = &mut self.jute {
                     add(&self.shared.counters.requests, jute.feed(bytes));
+                }
+                if let Some(http1) = &mut self.http1 {
+                    self.shared.ask(http1.feed(bytes));
                 }
                 if self.spring(0, bytes) {
                     self.snare = Some(Snare::Any);
