@@ -52,6 +52,8 @@ pub use reception_core::{
     Snapshot, Status, Tenure, WatchOptions, Watcher, async_trait, limits,
 };
 
+#[cfg(feature = "consul")]
+pub use reception_consul as consul;
 #[cfg(feature = "etcd")]
 pub use reception_etcd as etcd;
 #[cfg(feature = "local")]

@@ -1,0 +1,417 @@
+//! The calls that we make, typed: the API that Consul 1.8 and today's releases share.
+
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use hyper::StatusCode;
+use reception_core::{ErrorKind, Result};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{error, nonsense, refused},
+    http::{Answer, Call, Http, Path},
+};
+
+/// One row of `/v1/health/service`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Row<'a> {
+    #[serde(borrow, rename = "Node")]
+    pub(crate) node: Node<'a>,
+    #[serde(borrow, rename = "Service")]
+    pub(crate) service: Record<'a>,
+    #[serde(borrow, default, rename = "Checks")]
+    pub(crate) checks: Option<Vec<CheckState<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Node<'a> {
+    #[serde(borrow, default, rename = "Node")]
+    pub(crate) name: Cow<'a, str>,
+    #[serde(borrow, default, rename = "Address")]
+    pub(crate) address: Cow<'a, str>,
+}
+
+/// A service as Consul tells it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Record<'a> {
+    #[serde(borrow, rename = "ID")]
+    pub(crate) id: Cow<'a, str>,
+    #[serde(borrow, default, rename = "Address")]
+    pub(crate) address: Cow<'a, str>,
+    #[serde(default, rename = "Port")]
+    pub(crate) port: i64,
+    #[serde(default, rename = "Tags")]
+    pub(crate) tags: Option<Vec<String>>,
+    #[serde(default, rename = "Meta")]
+    pub(crate) meta: Option<BTreeMap<String, String>>,
+    #[serde(default, rename = "Weights")]
+    pub(crate) weights: Option<Weights>,
+    #[serde(default, rename = "CreateIndex")]
+    pub(crate) created: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Weights {
+    #[serde(default, rename = "Passing")]
+    pub(crate) passing: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CheckState<'a> {
+    #[serde(borrow, default, rename = "CheckID")]
+    pub(crate) id: Cow<'a, str>,
+    #[serde(borrow, default, rename = "Status")]
+    pub(crate) status: Cow<'a, str>,
+}
+
+/// What `/v1/agent/health/service/id` tells of one service at one agent.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Held {
+    #[serde(default, rename = "Service")]
+    service: Option<HeldService>,
+    #[serde(default, rename = "Checks")]
+    checks: Option<Vec<HeldCheck>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HeldService {
+    #[serde(default, rename = "Meta")]
+    meta: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct HeldCheck {
+    #[serde(default, rename = "CheckID")]
+    id: String,
+    #[serde(default, rename = "Status")]
+    status: String,
+}
+
+impl Held {
+    pub(crate) fn meta(&self, key: &str) -> Option<&str> {
+        self.service.as_ref()?.meta.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The checks, each with its status.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.checks.iter().flatten().map(|check| (check.id.as_str(), check.status.as_str()))
+    }
+}
+
+/// A key.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Pair {
+    #[serde(default, rename = "ModifyIndex")]
+    pub(crate) modified: u64,
+    #[serde(default, rename = "Session")]
+    pub(crate) session: Option<String>,
+    #[serde(default, rename = "Value")]
+    value: Option<String>,
+}
+
+impl Pair {
+    pub(crate) fn value(&self) -> Vec<u8> {
+        BASE64.decode(self.value.as_deref().unwrap_or_default()).unwrap_or_default()
+    }
+
+    pub(crate) fn holder(&self) -> Option<&str> {
+        self.session.as_deref().filter(|session| !session.is_empty())
+    }
+}
+
+/// A session that lives as long as a check, and a while after its last renewal.
+#[derive(Debug, Serialize)]
+pub(crate) struct NewSession {
+    #[serde(rename = "Name")]
+    pub(crate) name: String,
+    #[serde(rename = "TTL")]
+    pub(crate) ttl: String,
+    #[serde(rename = "LockDelay")]
+    pub(crate) lock_delay: &'static str,
+    #[serde(rename = "Behavior")]
+    pub(crate) behavior: &'static str,
+    #[serde(rename = "NodeChecks")]
+    pub(crate) node_checks: [&'static str; 0],
+    #[serde(rename = "ServiceChecks")]
+    pub(crate) service_checks: Vec<ServiceCheck>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ServiceCheck {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Made {
+    #[serde(rename = "ID")]
+    id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Agent {
+    #[serde(rename = "Config")]
+    config: AgentConfig,
+}
+
+/// What an agent says of itself.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AgentConfig {
+    #[serde(default, rename = "NodeName")]
+    pub(crate) node: String,
+    #[serde(default, rename = "Datacenter")]
+    pub(crate) datacenter: String,
+    #[serde(default, rename = "Version")]
+    pub(crate) version: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Committed {
+    #[serde(default, rename = "Results")]
+    results: Option<Vec<Outcome>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    #[serde(rename = "KV")]
+    pair: Option<Pair>,
+}
+
+/// How a check of ours answered to a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    Yes,
+    /// The agent knows no such check.
+    Unknown,
+}
+
+pub(crate) fn parse_agent(operation: &'static str, body: &[u8]) -> Result<AgentConfig> {
+    parse::<Agent>(operation, "asking the agent for itself", body).map(|agent| agent.config)
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(operation: &'static str, what: &str, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|wrong| nonsense(operation, what, place(&wrong)))
+}
+
+/// Where the fault lies; the library's own words may repeat what it read.
+pub(crate) fn place(wrong: &serde_json::Error) -> String {
+    format!("at byte {} of line {}", wrong.column(), wrong.line())
+}
+
+/// What an answer tells of a key; the index also when there is none.
+pub(crate) fn key_answer(operation: &'static str, key: &str, answer: &Answer) -> Result<(u64, Option<Pair>)> {
+    match answer.status {
+        StatusCode::NOT_FOUND => Ok((answer.index, None)),
+        status if status.is_success() => {
+            let mut pairs: Vec<Pair> = parse(operation, "reading a key", &answer.body)?;
+            Ok((answer.index, pairs.pop()))
+        }
+        _ => Err(unlike(operation, &format!("reading {key}"), answer)),
+    }
+}
+
+fn unlike(call: &'static str, what: &str, answer: &Answer) -> reception_core::Error {
+    refused(call, what, answer.status, &answer.body)
+}
+
+impl Http {
+    // ---- the agent ----
+
+    /// Writes a service to our agent. `replace`: checks that are not in the body are taken away.
+    pub(crate) async fn agent_register(
+        &self,
+        operation: &'static str,
+        body: Vec<u8>,
+        replace: bool,
+        limit: Duration,
+    ) -> Result<()> {
+        let path = Path::of("agent/service/register");
+        let path = if replace { path.with("replace-existing-checks", "true") } else { path };
+        self.ask(&Call::put(operation, path, body).own(), limit).await.map(drop)
+    }
+
+    /// Takes a service from our agent; fine when there is none.
+    pub(crate) async fn agent_deregister(
+        &self,
+        operation: &'static str,
+        id: &str,
+        limit: Duration,
+    ) -> Result<()> {
+        let path = Path::of("agent/service/deregister").then(id);
+        self.gone(&Call::put(operation, path, Vec::new()).own(), id, limit).await
+    }
+
+    pub(crate) async fn agent_deregister_check(
+        &self,
+        operation: &'static str,
+        id: &str,
+        limit: Duration,
+    ) -> Result<()> {
+        let path = Path::of("agent/check/deregister").then(id);
+        self.gone(&Call::put(operation, path, Vec::new()).own(), id, limit).await
+    }
+
+    async fn gone(&self, call: &Call, id: &str, limit: Duration) -> Result<()> {
+        let answer = self.send(call, limit).await?;
+        let unknown = answer.status == StatusCode::NOT_FOUND || says(&answer, "Unknown") || says(&answer, "unknown");
+        if answer.status.is_success() || unknown {
+            return Ok(());
+        }
+        Err(unlike("close", &format!("removing {id}"), &answer))
+    }
+
+    /// Tells our agent that we live.
+    pub(crate) async fn agent_pass(
+        &self,
+        operation: &'static str,
+        check: &str,
+        limit: Duration,
+    ) -> Result<Passed> {
+        let path = Path::of("agent/check/pass").then(check);
+        let answer = self.send(&Call::put(operation, path, Vec::new()).own(), limit).await?;
+        let unknown = answer.status == StatusCode::NOT_FOUND
+            || says(&answer, "does not have associated TTL")
+            || says(&answer, "nknown check");
+        match answer.status.is_success() {
+            true => Ok(Passed::Yes),
+            false if unknown => Ok(Passed::Unknown),
+            false => Err(unlike(operation, "passing our check", &answer)),
+        }
+    }
+
+    /// What our agent holds under an id.
+    pub(crate) async fn agent_health(
+        &self,
+        operation: &'static str,
+        id: &str,
+        limit: Duration,
+    ) -> Result<Option<Held>> {
+        let path = Path::of("agent/health/service/id").then(id).with("format", "json");
+        let answer = self.send(&Call::get(operation, path).own(), limit).await?;
+        match answer.status.as_u16() {
+            404 => Ok(None),
+            // The status tells the health; the body is the same.
+            200 | 429 | 503 if answer.body.first() == Some(&b'{') => {
+                parse(operation, "looking at our agent", &answer.body).map(Some)
+            }
+            _ => Err(unlike(operation, &format!("looking for {id}"), &answer)),
+        }
+    }
+
+    pub(crate) async fn agent_self(&self, operation: &'static str, limit: Duration) -> Result<AgentConfig> {
+        let answer = self.ask(&Call::get(operation, Path::of("agent/self")), limit).await?;
+        parse_agent(operation, &answer.body)
+    }
+
+    // ---- the catalog ----
+
+    /// The instances of a service with their health.
+    pub(crate) async fn health(
+        &self,
+        operation: &'static str,
+        service: &str,
+        how: impl FnOnce(Path) -> Path + Send,
+        limit: Duration,
+    ) -> Result<Answer> {
+        let path = how(Path::of("health/service").then(service));
+        self.ask(&Call::get(operation, path), limit).await
+    }
+
+    /// The names of all services.
+    pub(crate) async fn service_names(&self, operation: &'static str, limit: Duration) -> Result<Vec<String>> {
+        let path = Path::of("catalog/services").flag("consistent");
+        let answer = self.ask(&Call::get(operation, path), limit).await?;
+        let names: BTreeMap<String, serde::de::IgnoredAny> = parse(operation, "listing services", &answer.body)?;
+        Ok(names.into_keys().collect())
+    }
+
+    // ---- sessions and keys ----
+
+    pub(crate) async fn session_create(
+        &self,
+        operation: &'static str,
+        session: &NewSession,
+        limit: Duration,
+    ) -> Result<String> {
+        let call = Call::put(operation, Path::of("session/create"), json(operation, session)?).own();
+        let answer = self.ask(&call, limit).await?;
+        parse::<Made>(operation, "making a session", &answer.body).map(|made| made.id)
+    }
+
+    /// Renews a session; false when there is none.
+    pub(crate) async fn session_renew(&self, operation: &'static str, id: &str, limit: Duration) -> Result<bool> {
+        let path = Path::of("session/renew").then(id);
+        let answer = self.send(&Call::put(operation, path, Vec::new()), limit).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(false),
+            status if status.is_success() => Ok(true),
+            _ => Err(unlike(operation, "renewing a session", &answer)),
+        }
+    }
+
+    /// Ends a session, and with it what it holds.
+    pub(crate) async fn session_destroy(&self, operation: &'static str, id: &str, limit: Duration) -> Result<()> {
+        let path = Path::of("session/destroy").then(id);
+        self.ask(&Call::put(operation, path, Vec::new()), limit).await.map(drop)
+    }
+
+    /// Reads a key; the index is that of the answer, also when there is none.
+    pub(crate) async fn key(
+        &self,
+        operation: &'static str,
+        key: &str,
+        how: impl FnOnce(Path) -> Path + Send,
+        limit: Duration,
+    ) -> Result<(u64, Option<Pair>)> {
+        let path = how(Path::of("kv").key(key));
+        let answer = self.send(&Call::get(operation, path), limit).await?;
+        key_answer(operation, key, &answer)
+    }
+
+    /// Writes a key that does not exist; false when it does.
+    pub(crate) async fn key_create(
+        &self,
+        operation: &'static str,
+        key: &str,
+        value: Vec<u8>,
+        limit: Duration,
+    ) -> Result<bool> {
+        let path = Path::of("kv").key(key).with("cas", "0");
+        let answer = self.ask(&Call::put(operation, path, value), limit).await?;
+        Ok(answer.body.starts_with(b"true"))
+    }
+
+    /// Takes a lock by transaction, which tells the index of the win; `None` when it is another's.
+    pub(crate) async fn key_lock(
+        &self,
+        operation: &'static str,
+        key: &str,
+        value: &[u8],
+        session: &str,
+        limit: Duration,
+    ) -> Result<Option<Pair>> {
+        let verb = serde_json::json!([{"KV": {
+            "Verb": "lock", "Key": key, "Value": BASE64.encode(value), "Flags": crate::layout::LOCK_FLAGS, "Session": session,
+        }}]);
+        let call = Call::put(operation, Path::of("txn"), json(operation, &verb)?);
+        let answer = self.send(&call, limit).await?;
+        match answer.status {
+            StatusCode::CONFLICT => Ok(None),
+            status if status.is_success() => {
+                let done: Committed = parse(operation, "taking a lock", &answer.body)?;
+                let pair = done.results.into_iter().flatten().find_map(|outcome| outcome.pair);
+                pair.map(Some).ok_or_else(|| nonsense(operation, "taking a lock", "no key in it"))
+            }
+            _ => Err(unlike(operation, &format!("locking {key}"), &answer)),
+        }
+    }
+}
+
+fn says(answer: &Answer, text: &str) -> bool {
+    !answer.status.is_success() && String::from_utf8_lossy(&answer.body).contains(text)
+}
+
+fn json(operation: &'static str, value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value)
+        .map_err(|_| error(ErrorKind::Internal, operation, "a request that cannot be written"))
+}

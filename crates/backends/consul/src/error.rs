@@ -1,0 +1,84 @@
+//! The one place where Consul's answers become our errors.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use reception_core::{Error, ErrorKind, Retry};
+
+/// The name under which this backend reports.
+pub(crate) const NAME: &str = "consul";
+
+/// The most of an answer's text that an error repeats.
+const SHOWN: usize = 160;
+const SLOW: Retry = Retry::After(Duration::from_secs(30));
+
+/// An error of this backend.
+pub(crate) fn error(kind: ErrorKind, operation: &'static str, context: impl Into<String>) -> Error {
+    Error::new(kind, NAME, operation, context)
+}
+
+/// What a status other than 200 means to the caller of `operation`; `what` is what was tried.
+pub(crate) fn refused(operation: &'static str, what: &str, status: StatusCode, body: &[u8]) -> Error {
+    let said = said(body);
+    let (kind, retry) = match status.as_u16() {
+        401 => (ErrorKind::Unauthenticated, None),
+        403 if said.contains("ACL not found") => (ErrorKind::Unauthenticated, None),
+        403 => (ErrorKind::Denied, None),
+        404 => (ErrorKind::NotFound, None),
+        405 | 501 => (ErrorKind::Unsupported, None),
+        409 => (ErrorKind::Conflict, None),
+        413 => (ErrorKind::TooLarge, None),
+        429 => (ErrorKind::Unavailable, Some(SLOW)),
+        400 => (ErrorKind::InvalidInstance, None),
+        // Older servers say so with a 500.
+        500 if said.contains("ACL not found") => (ErrorKind::Unauthenticated, None),
+        500 if said.contains("Permission denied") => (ErrorKind::Denied, None),
+        500..600 => (ErrorKind::Unavailable, None),
+        _ => (ErrorKind::Protocol, None),
+    };
+    let why = if said.is_empty() { String::new() } else { format!(": {said}") };
+    let error = error(kind, operation, format!("{what}: the agent answered {}{why}", status.as_u16()));
+    match retry {
+        Some(retry) => error.with_retry(retry),
+        None => error,
+    }
+}
+
+/// The first line of what a body says, short and without control characters.
+fn said(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]).into_owned();
+    let line = text.lines().next().unwrap_or_default().trim();
+    line.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
+}
+
+/// An answer that is not what it should be.
+pub(crate) fn nonsense(operation: &'static str, what: &str, why: impl std::fmt::Display) -> Error {
+    error(ErrorKind::Protocol, operation, format!("{what}: the answer is not what it should be: {why}"))
+}
+
+/// Whether the store could not be reached, or did not answer in time: another try, or another agent, may help.
+pub(crate) fn passes(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_was_tried_and_what_the_agent_said() {
+        let error = refused("register", "writing api:one", StatusCode::FORBIDDEN, b"Permission denied\nmore");
+        assert_eq!(
+            error.to_string(),
+            "register on consul: writing api:one: the agent answered 403: Permission denied (denied)"
+        );
+        assert_eq!(refused("x", "y", StatusCode::FORBIDDEN, b"ACL not found").kind(), ErrorKind::Unauthenticated);
+        assert_eq!(refused("x", "y", StatusCode::INTERNAL_SERVER_ERROR, b"").kind(), ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn a_long_answer_is_not_repeated() {
+        let error = refused("x", "y", StatusCode::BAD_GATEWAY, "z".repeat(100_000).as_bytes());
+        assert!(error.to_string().len() < 300, "{error}");
+    }
+}

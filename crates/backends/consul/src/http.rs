@@ -1,0 +1,230 @@
+//! Speaking to the agents: one pooled client for everything, one deadline for each call, one place where a path is escaped.
+
+mod path;
+mod token;
+mod wire;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::Full;
+use reception_core::{Endpoint, Error, ErrorKind, Result};
+use reception_kit::{CancellationToken, Supervisor};
+
+pub(crate) use path::Path;
+pub(crate) use token::Token;
+use wire::Wire;
+
+use crate::{
+    error::{error, passes, refused},
+    options::Options,
+};
+
+/// The most bytes of an answer, unpacked: a list of 10,000 instances has 9 MB.
+pub(crate) const MOST_ANSWER: usize = 256 << 20;
+const INDEX: &str = "x-consul-index";
+const TOKEN: &str = "x-consul-token";
+
+/// A client of one or several agents.
+#[derive(Clone)]
+pub(crate) struct Http {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    wire: Wire,
+    agents: Vec<String>,
+    secure: bool,
+    /// The agent that has our registrations: asked first for everything.
+    home: AtomicUsize,
+    token: Token,
+    /// Goes with every request: datacenter, namespace, partition.
+    scope: Vec<(&'static str, String)>,
+}
+
+/// What an agent answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// The index to wait on; zero when there is none.
+    pub(crate) index: u64,
+    pub(crate) body: Vec<u8>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Call {
+    method: Method,
+    path: Path,
+    body: Bytes,
+    operation: &'static str,
+    /// Not to be carried by another agent than the one that has our registrations.
+    own: bool,
+}
+
+impl Call {
+    pub(crate) fn get(operation: &'static str, path: Path) -> Self {
+        Self { method: Method::GET, path, body: Bytes::new(), operation, own: false }
+    }
+
+    pub(crate) fn put(operation: &'static str, path: Path, body: Vec<u8>) -> Self {
+        Self { method: Method::PUT, path, body: body.into(), operation, own: false }
+    }
+
+    /// Asks the agent that has our registrations, and no other.
+    pub(crate) fn own(mut self) -> Self {
+        self.own = true;
+        self
+    }
+}
+
+impl Http {
+    pub(crate) fn new(
+        options: &Options,
+        supervisor: &Supervisor,
+        leaving: &CancellationToken,
+    ) -> Result<Self> {
+        let mut scope = Vec::new();
+        for (key, value) in
+            [("dc", &options.datacenter), ("ns", &options.enterprise_namespace), ("partition", &options.partition)]
+        {
+            scope.extend(value.clone().map(|value| (key, value)));
+        }
+        let inner = Inner {
+            wire: Wire::new(options, supervisor, leaving)?,
+            agents: options.addresses(),
+            secure: options.tls,
+            home: AtomicUsize::new(0),
+            token: Token::new(options)?,
+            scope,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The agents, for errors and probes.
+    pub(crate) fn agents(&self) -> &[String] {
+        &self.inner.agents
+    }
+
+    pub(crate) fn home(&self) -> usize {
+        self.inner.home.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn move_home(&self, to: usize) {
+        self.inner.home.store(to, Ordering::Release);
+    }
+
+    /// Carries out a call, by the agent that has our registrations, else by the next one that answers.
+    ///
+    /// `limit` is for each agent; the whole answer has to be there by then.
+    pub(crate) async fn send(&self, call: &Call, limit: Duration) -> Result<Answer> {
+        let home = self.home();
+        let count = if call.own { 1 } else { self.inner.agents.len() };
+        let mut tried = Vec::new();
+        for step in 0..count {
+            let at = (home + step) % self.inner.agents.len();
+            match self.send_to(at, call, limit).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) if passes(&failed) => tried.push(failed),
+                Err(failed) => return Err(failed),
+            }
+        }
+        match tried.len() {
+            0 | 1 => Err(tried.pop().unwrap_or_else(|| self.nobody(call.operation))),
+            _ => {
+                let said: Vec<&str> = tried.iter().map(Error::context).collect();
+                Err(error(ErrorKind::Unavailable, call.operation, said.join("; ")))
+            }
+        }
+    }
+
+    /// Carries out a call whose answer must be a success.
+    pub(crate) async fn ask(&self, call: &Call, limit: Duration) -> Result<Answer> {
+        let answer = self.send(call, limit).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(refused(call.operation, call.path.plain(), answer.status, &answer.body))
+    }
+
+    pub(crate) async fn send_to(&self, at: usize, call: &Call, limit: Duration) -> Result<Answer> {
+        let agent = self.inner.agents.get(at).ok_or_else(|| self.nobody(call.operation))?;
+        let request = self.request(agent, call)?;
+        match tokio::time::timeout(limit, self.inner.wire.exchange(request)).await {
+            Ok(Ok((status, headers, body))) => Ok(Answer { status, index: index(&headers), body }),
+            Ok(Err(why)) => {
+                let text = format!("{agent}: {}: {why}", call.path.plain());
+                Err(error(why.kind(), call.operation, text))
+            }
+            Err(_) => {
+                let text = format!("{agent}: {}: no answer within {limit:?}", call.path.plain());
+                Err(error(ErrorKind::Timeout, call.operation, text))
+            }
+        }
+    }
+
+    fn nobody(&self, operation: &'static str) -> Error {
+        error(ErrorKind::Unavailable, operation, "no agent is known")
+    }
+
+    fn request(&self, agent: &str, call: &Call) -> Result<Request<Full<Bytes>>> {
+        let scheme = if self.inner.secure { "https" } else { "http" };
+        let target = format!("{scheme}://{agent}{}", call.path.target(&self.inner.scope));
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(target)
+            .header(header::ACCEPT_ENCODING, "gzip")
+            .header(header::USER_AGENT, "reception");
+        if !call.body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        if let Some(value) = self.inner.token.header(call.operation)? {
+            request = request.header(TOKEN, value);
+        }
+        request.body(Full::new(call.body.clone())).map_err(|_| {
+            error(ErrorKind::Config, call.operation, format!("{agent} is no host that can be asked"))
+        })
+    }
+
+    /// Asks every agent and says how long it took.
+    pub(crate) async fn probe(&self, call: &Call, limit: Duration) -> (Vec<Endpoint>, Option<Answer>) {
+        let asked = (0..self.inner.agents.len()).map(|at| async move {
+            let begun = tokio::time::Instant::now();
+            (self.send_to(at, call, limit).await, begun.elapsed())
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        let (mut endpoints, mut first) = (Vec::new(), None);
+        for (agent, (answer, took)) in self.inner.agents.iter().zip(answers) {
+            let outcome = match answer {
+                Ok(answer) if answer.status.is_success() => {
+                    first = first.or(Some(answer));
+                    Ok(took)
+                }
+                Ok(answer) => Err(refused(call.operation, agent, answer.status, &answer.body)),
+                Err(failed) => Err(failed),
+            };
+            endpoints.push(Endpoint::new(agent.clone(), outcome));
+        }
+        (endpoints, first)
+    }
+}
+
+/// The index of an answer; a server never means less than one by it.
+fn index(headers: &HeaderMap) -> u64 {
+    headers.get(INDEX).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+impl fmt::Debug for Http {
+    // Neither token nor connections: both hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("agents", &self.inner.agents).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! Names, keys and records: the contract with other programs on the same Consul.
+//!
+//! ```text
+//! service   NAMESPACE-NAME, id NAMESPACE-NAME:ID        an instance; no namespace: NAME, id NAME:ID
+//! key       NAMESPACE/ELECTION/.lock                    the lock of an election, as `consul lock` takes it
+//! key       NAMESPACE/.domain                           the domain of tokens; no namespace: reception/.domain
+//! service   reception--session                          what carries the checks of a process; never listed
+//! ```
+
+mod read;
+mod write;
+
+use std::time::Duration;
+
+use reception_core::{ElectionName, ServiceId, ServiceName};
+use uuid::Uuid;
+
+pub(crate) use read::decode;
+pub(crate) use write::{Liveness, instance, session_service, stated};
+
+/// What the name of a service that carries our own checks is: `names` hides it.
+pub(crate) const HIDDEN: &str = "reception--session";
+/// What `consul lock` and Go's client write as the flags of a lock.
+pub(crate) const LOCK_FLAGS: u64 = 0x2ddc_cbc0_58a5_0c18;
+pub(crate) const OWNER: &str = "reception-owner";
+pub(crate) const NAMESPACE: &str = "reception-namespace";
+pub(crate) const STATUS: &str = "reception-status";
+/// What our keys of the meta begin with.
+const RESERVED: &str = "reception-";
+/// Before an attribute that stands among the tags, since the meta is full.
+const SURPLUS: &str = "reception-attribute:";
+/// What the id of a check begins with that only tells what the instance says of itself.
+pub(crate) const STATED: &str = "reception-status-";
+const MOST_META: usize = 64;
+const DOMAIN: &str = ".domain";
+
+/// What instances look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layout {
+    /// As a Consul user expects: attributes in the meta, tags, weights.
+    #[default]
+    Native,
+    /// As the Go library of this name wrote them: attributes as JSON in the first tag.
+    Reception,
+}
+
+/// Where everything of one client stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub(crate) namespace: String,
+    prefix: String,
+    pub(crate) layout: Layout,
+}
+
+impl Names {
+    pub(crate) fn new(namespace: &str, layout: Layout) -> Self {
+        let namespace = namespace.trim_matches('/').to_owned();
+        let prefix =
+            if namespace.is_empty() { String::new() } else { format!("{}-", namespace.replace('/', "-")) };
+        Self { namespace, prefix, layout }
+    }
+
+    /// The service's name in Consul.
+    pub(crate) fn service(&self, name: &ServiceName) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The instance's id in Consul, where ids are unique within an agent and not within a service.
+    pub(crate) fn instance(&self, name: &ServiceName, id: &ServiceId) -> String {
+        match self.layout {
+            Layout::Native => format!("{}{name}:{id}", self.prefix),
+            Layout::Reception => id.to_string(),
+        }
+    }
+
+    /// The name as our caller knows it; `None` for what is not in this namespace.
+    pub(crate) fn known_as(&self, service: &str) -> Option<ServiceName> {
+        let name = service.strip_prefix(&self.prefix).filter(|_| service != HIDDEN)?;
+        ServiceName::foreign(name).ok()
+    }
+
+    pub(crate) fn lock(&self, election: &ElectionName) -> String {
+        match self.namespace.as_str() {
+            "" => format!("{election}/.lock"),
+            namespace => format!("{namespace}/{election}/.lock"),
+        }
+    }
+
+    pub(crate) fn domain(&self) -> String {
+        match self.namespace.as_str() {
+            "" => format!("reception/{DOMAIN}"),
+            namespace => format!("{namespace}/{DOMAIN}"),
+        }
+    }
+}
+
+/// The id of a registration's check, which tells the owner.
+pub(crate) fn liveness_check(owner: Uuid) -> String {
+    format!("reception-{}", owner.simple())
+}
+
+/// The owner that a check tells.
+pub(crate) fn owner_of_check(check: &str) -> Option<Uuid> {
+    let text = check.strip_prefix(RESERVED).filter(|text| text.len() == 32)?;
+    Uuid::try_parse(text).ok()
+}
+
+fn status_check(owner: Uuid) -> String {
+    format!("{STATED}{}", owner.simple())
+}
+
+/// The text of an owner mark: the client, then the registration.
+pub(crate) fn owner_mark(client: Uuid, owner: Uuid) -> String {
+    format!("{}-{}", client.simple(), owner.simple())
+}
+
+/// A span as Consul reads it.
+pub(crate) fn span(span: Duration) -> String {
+    format!("{}ms", span.as_millis())
+}
+
+/// The text of a domain.
+pub(crate) fn write_domain(domain: [u8; 16]) -> String {
+    Uuid::from_bytes(domain).simple().to_string()
+}
+
+/// The domain that a key holds, if it holds one.
+pub(crate) fn read_domain(value: &[u8]) -> Option<[u8; 16]> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.len() == 32)?;
+    Uuid::try_parse(text).ok().map(Uuid::into_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_has_its_place() {
+        let (name, id) = (ServiceName::new("api").unwrap(), ServiceId::new("one").unwrap());
+        let election = ElectionName::new("reaper").unwrap();
+        let plain = Names::new("", Layout::Native);
+        assert_eq!((plain.service(&name), plain.instance(&name, &id)), ("api".to_owned(), "api:one".to_owned()));
+        assert_eq!((plain.lock(&election), plain.domain()), ("reaper/.lock".to_owned(), "reception/.domain".to_owned()));
+        let names = Names::new("eu/prod", Layout::Native);
+        assert_eq!(names.instance(&name, &id), "eu-prod-api:one");
+        assert_eq!((names.lock(&election), names.domain()), ("eu/prod/reaper/.lock".to_owned(), "eu/prod/.domain".to_owned()));
+        assert_eq!(names.known_as("eu-prod-api"), Some(name));
+        assert_eq!((names.known_as("api"), plain.known_as(HIDDEN)), (None, None));
+    }
+
+    #[test]
+    fn a_check_tells_its_owner() {
+        let owner = Uuid::from_u128(7);
+        assert_eq!(owner_of_check(&liveness_check(owner)), Some(owner));
+        assert_eq!(owner_of_check(&status_check(owner)), None);
+        assert_eq!(owner_of_check("service:web"), None);
+    }
+}

@@ -1,0 +1,198 @@
+//! What we write to the agent.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use reception_core::{ErrorKind, Result, Service, Status};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    HIDDEN, Layout, MOST_META, NAMESPACE, Names, OWNER, STATUS, SURPLUS, liveness_check, owner_mark, span, status_check,
+};
+use crate::error::error;
+
+/// Longer than any agent runs: the check of a stated status never lapses.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// How the agent sees that an instance lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    /// A check of its own that we pass.
+    Own(Duration),
+    /// As healthy as this service of ours.
+    As(String),
+    Http { url: String, interval: Duration, timeout: Duration },
+    Tcp { interval: Duration, timeout: Duration },
+    None,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    name: &'a str,
+    address: &'a str,
+    port: u16,
+    tags: Vec<String>,
+    meta: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<Weights>,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Weights {
+    passing: u16,
+    warning: u16,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    #[serde(rename = "CheckID")]
+    id: String,
+    name: &'static str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<&'static str>,
+    #[serde(rename = "TTL", skip_serializing_if = "Option::is_none")]
+    ttl: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias_service: Option<String>,
+    #[serde(rename = "HTTP", skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
+    #[serde(rename = "TCP", skip_serializing_if = "Option::is_none")]
+    tcp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deregister_critical_service_after: Option<String>,
+}
+
+/// The text of a status in the meta; Up says nothing.
+pub(crate) fn stated(status: Status) -> Option<&'static str> {
+    match status {
+        Status::Up => None,
+        Status::Draining => Some("draining"),
+        // A status of a later time is none to use.
+        _ => Some("down"),
+    }
+}
+
+fn body<T: Serialize>(body: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(body).map_err(|_| error(ErrorKind::Internal, "register", "a record that cannot be written"))
+}
+
+/// The body that registers an instance.
+pub(crate) fn instance(
+    names: &Names,
+    service: &Service,
+    (client, owner): (Uuid, Uuid),
+    liveness: &Liveness,
+    forget: Duration,
+) -> Result<Vec<u8>> {
+    // Strict also for what somebody else's record was made of.
+    let service = service.to_builder().build()?;
+    let mark = owner_mark(client, owner);
+    let mut meta = BTreeMap::from([(OWNER, mark.as_str())]);
+    if !names.namespace.is_empty() {
+        meta.insert(NAMESPACE, &names.namespace);
+    }
+    meta.extend(stated(service.status()).map(|status| (STATUS, status)));
+    let mut tags = Vec::new();
+    if names.layout == Layout::Reception {
+        tags.push(as_json(&service)?);
+    } else {
+        let room = MOST_META - meta.len();
+        let attribute = |key| service.attribute(key).unwrap_or_default();
+        tags.extend(attribute("tags").split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned));
+        for (at, (key, value)) in service.attributes().enumerate() {
+            if at < room {
+                meta.insert(key, value);
+            } else {
+                tags.push(format!("{SURPLUS}{key}={value}"));
+            }
+        }
+    }
+    let weight = service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
+    let port = service.port().map_or(0, std::num::NonZeroU16::get);
+    let mut checks = Vec::new();
+    checks.extend(check(&service, owner, liveness, forget));
+    checks.extend(stated(service.status()).map(|status| Check {
+        id: status_check(owner),
+        name: "what the instance says of itself",
+        status: "critical",
+        notes: Some(status),
+        ttl: Some(span(FOR_EVER)),
+        ..Check::default()
+    }));
+    body(&Body {
+        id: &names.instance(service.name(), service.id()),
+        name: &names.service(service.name()),
+        address: service.address(),
+        port,
+        tags,
+        meta,
+        weights: weight.map(|passing| Weights { passing, warning: 1 }),
+        checks,
+    })
+}
+
+/// Attributes as the Go library of this name wrote them.
+fn as_json(service: &Service) -> Result<String> {
+    let attributes: BTreeMap<&str, &str> = service.attributes().collect();
+    if attributes.is_empty() {
+        return Ok("null".to_owned());
+    }
+    serde_json::to_string(&attributes)
+        .map_err(|_| error(ErrorKind::Internal, "register", "attributes that cannot be written"))
+}
+
+fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) -> Option<Check> {
+    let mut check = Check {
+        id: liveness_check(owner),
+        name: "the process lives",
+        status: "passing",
+        deregister_critical_service_after: Some(span(forget)),
+        ..Check::default()
+    };
+    match liveness {
+        Liveness::None => return None,
+        Liveness::Own(ttl) => check.ttl = Some(span(*ttl)),
+        Liveness::As(other) => check.alias_service = Some(other.clone()),
+        Liveness::Http { url, interval, timeout } => {
+            check.http = Some(url.clone());
+            (check.interval, check.timeout) = (Some(span(*interval)), Some(span(*timeout)));
+        }
+        Liveness::Tcp { interval, timeout } => {
+            let port = service.port().map_or(0, std::num::NonZeroU16::get);
+            let host = service.address();
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            check.tcp = Some(format!("{host}:{port}"));
+            (check.interval, check.timeout) = (Some(span(*interval)), Some(span(*timeout)));
+        }
+    }
+    Some(check)
+}
+
+/// A service of our own, that carries one check and nothing else.
+pub(crate) fn session_service(names: &Names, id: &str, check_id: &str, ttl: Duration, forget: Duration) -> Result<Vec<u8>> {
+    let mut meta = BTreeMap::new();
+    if !names.namespace.is_empty() {
+        meta.insert(NAMESPACE, names.namespace.as_str());
+    }
+    let check = Check {
+        id: check_id.to_owned(),
+        name: "the process lives",
+        status: "passing",
+        ttl: Some(span(ttl)),
+        deregister_critical_service_after: Some(span(forget)),
+        ..Check::default()
+    };
+    let (address, tags, weights, checks) = ("", Vec::new(), None, vec![check]);
+    body(&Body { id, name: HIDDEN, address, port: 0, tags, meta, weights, checks })
+}

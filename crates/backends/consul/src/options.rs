@@ -1,0 +1,316 @@
+//! What can be set, by URL or by builder.
+
+mod access;
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
+
+#[cfg(feature = "tls")]
+pub(crate) use access::tls;
+
+use crate::{error::error, layout::Layout};
+
+const TTL: Opt<Duration> =
+    Opt::new("ttl", "how long a dead process may still be seen: the check of its registrations").default("10s");
+const ELECTION_TTL: Opt<Duration> =
+    Opt::new("election_ttl", "how long a dead candidate may still lead: the check of its elections").default("5s");
+const TIMEOUT: Opt<Duration> = Opt::new("timeout", "how long one call may take").default("5s");
+const CHECK: Opt<String> = Opt::new(
+    "check",
+    "how the agent sees that an instance lives: ttl (it is told), http (it asks this process), tcp (it connects to the instance) or none",
+)
+.default("ttl");
+const INTERVAL: Opt<Duration> =
+    Opt::new("interval", "how often the agent asks, with check=http and tcp").default("5s");
+const CHECK_TIMEOUT: Opt<Duration> =
+    Opt::new("check_timeout", "how long the agent waits for an answer to that").default("2s");
+const CHECK_BIND: Opt<String> =
+    Opt::new("check_bind", "where this process listens with check=http; port 0 is any").default("127.0.0.1:0");
+const CHECK_HOST: Opt<String> =
+    Opt::new("check_host", "the host at which the agent finds that, else the instance's address");
+const DEREGISTER_AFTER: Opt<Duration> = Opt::new(
+    "deregister_after",
+    "when the agent forgets an instance whose check fails; Consul makes it one minute at least",
+)
+.default("1m");
+const LAYOUT: Opt<String> =
+    Opt::new("layout", "what instances look like: native, or reception as the Go library wrote them").default("native");
+const TOKEN: Opt<Secret> = Opt::new("token", "the ACL token");
+const TOKEN_FILE: Opt<PathBuf> = Opt::new("token_file", "a file with the ACL token, read again when it changes");
+const DATACENTER: Opt<String> = Opt::new("datacenter", "the datacenter, else the agent's");
+const NAMESPACE: Opt<String> = Opt::new("namespace", "the namespace of Consul Enterprise");
+const PARTITION: Opt<String> = Opt::new("partition", "the admin partition of Consul Enterprise");
+const TLS: Opt<bool> = Opt::new("tls", "speak TLS; implied by the next three and by consul+tls");
+const CA: Opt<PathBuf> = Opt::new("ca", "PEM file of the authorities that sign the agents' certificates");
+const CERT: Opt<PathBuf> = Opt::new("cert", "PEM file of our certificate").requires(&["key"]);
+const KEY: Opt<PathBuf> = Opt::new("key", "PEM file of our certificate's key").requires(&["cert"]);
+
+pub(crate) const OPTIONS: &[OptionSpec] = &[
+    TTL.spec(),
+    ELECTION_TTL.spec(),
+    TIMEOUT.spec(),
+    CHECK.spec(),
+    INTERVAL.spec(),
+    CHECK_TIMEOUT.spec(),
+    CHECK_BIND.spec(),
+    CHECK_HOST.spec(),
+    DEREGISTER_AFTER.spec(),
+    LAYOUT.spec(),
+    TOKEN.spec(),
+    TOKEN_FILE.spec(),
+    DATACENTER.spec(),
+    NAMESPACE.spec(),
+    PARTITION.spec(),
+    TLS.spec(),
+    CA.spec(),
+    CERT.spec(),
+    KEY.spec(),
+];
+
+pub(crate) const SECURE: &str = "consul+tls";
+const OPERATION: &str = "dial";
+const PORT: u16 = 8500;
+const SECURE_PORT: u16 = 8501;
+const LEAST_TTL: Duration = Duration::from_secs(1);
+const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
+const LEAST_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How the agent sees that an instance lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Check {
+    /// This process tells the agent, once every half `ttl` for all its registrations.
+    #[default]
+    Ttl,
+    /// The agent asks a small server in this process.
+    Http,
+    /// The agent connects to the instance's own address and port.
+    Tcp,
+    /// It does not: the instance stays until it is withdrawn.
+    None,
+}
+
+/// How to dial Consul: the same as the options of a URL.
+///
+/// ```
+/// use reception_core::Secret;
+/// use std::time::Duration;
+///
+/// let options = reception_consul::Options::new(["127.0.0.1:8500"])
+///     .namespace("prod")
+///     .token(Secret::new("sesame"))
+///     .ttl(Duration::from_secs(5));
+/// assert!(!format!("{options:?}").contains("sesame"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) namespace: String,
+    pub(crate) ttl: Duration,
+    pub(crate) election_ttl: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) check: Check,
+    pub(crate) interval: Duration,
+    pub(crate) check_timeout: Duration,
+    pub(crate) check_bind: String,
+    pub(crate) check_host: Option<String>,
+    pub(crate) deregister_after: Duration,
+    pub(crate) layout: Layout,
+    pub(crate) token: Option<Secret>,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) datacenter: Option<String>,
+    pub(crate) enterprise_namespace: Option<String>,
+    pub(crate) partition: Option<String>,
+    pub(crate) tls: bool,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl Options {
+    /// Dials these agents, each `host[:port]` with IPv6 in brackets; the port is 8500 when left out, 8501 with TLS.
+    ///
+    /// Registrations stand at the first; the others are asked when it does not answer.
+    pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            hosts: hosts.into_iter().map(Into::into).collect(),
+            namespace: String::new(),
+            ttl: Duration::from_secs(10),
+            election_ttl: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
+            check: Check::Ttl,
+            interval: Duration::from_secs(5),
+            check_timeout: Duration::from_secs(2),
+            check_bind: "127.0.0.1:0".to_owned(),
+            check_host: None,
+            deregister_after: Duration::from_secs(60),
+            layout: Layout::Native,
+            token: None,
+            token_file: None,
+            datacenter: None,
+            enterprise_namespace: None,
+            partition: None,
+            tls: false,
+            ca: None,
+            cert: None,
+            key: None,
+        }
+    }
+
+    /// Takes everything from a URL.
+    ///
+    /// # Errors
+    ///
+    /// Config for an unknown, half-given or unreadable option, and a namespace that breaks the limits (law L15).
+    pub fn from_url(url: &DialUrl) -> Result<Self> {
+        url.check(OPTIONS)?;
+        let mut options = Self::new(url.hosts().iter().cloned());
+        options.namespace = url.namespace()?;
+        set(&mut options.ttl, url.get(&TTL)?);
+        set(&mut options.election_ttl, url.get(&ELECTION_TTL)?);
+        set(&mut options.timeout, url.get(&TIMEOUT)?);
+        options.check = match url.get(&CHECK)?.as_deref() {
+            None | Some("ttl") => Check::Ttl,
+            Some("http") => Check::Http,
+            Some("tcp") => Check::Tcp,
+            Some("none") => Check::None,
+            Some(_) => return Err(refuse("option \"check\" is none of ttl, http, tcp and none")),
+        };
+        set(&mut options.interval, url.get(&INTERVAL)?);
+        set(&mut options.check_timeout, url.get(&CHECK_TIMEOUT)?);
+        set(&mut options.check_bind, url.get(&CHECK_BIND)?);
+        options.check_host = url.get(&CHECK_HOST)?;
+        set(&mut options.deregister_after, url.get(&DEREGISTER_AFTER)?);
+        options.layout = match url.get(&LAYOUT)?.as_deref() {
+            None | Some("native") => Layout::Native,
+            Some("reception") => Layout::Reception,
+            Some(_) => return Err(refuse("option \"layout\" is none of native and reception")),
+        };
+        options.token = url.get(&TOKEN)?;
+        options.token_file = url.get(&TOKEN_FILE)?;
+        options.datacenter = url.get(&DATACENTER)?;
+        options.enterprise_namespace = url.get(&NAMESPACE)?;
+        options.partition = url.get(&PARTITION)?;
+        options.ca = url.get(&CA)?;
+        options.cert = url.get(&CERT)?;
+        options.key = url.get(&KEY)?;
+        let flag = url.get(&TLS)?;
+        let implied = options.ca.is_some() || options.cert.is_some() || url.scheme() == SECURE;
+        if flag == Some(false) && implied {
+            return Err(refuse("option \"tls\" is false beside what implies it"));
+        }
+        options.tls = flag == Some(true) || implied;
+        if url.user().is_some() {
+            return Err(refuse("Consul has no users: give the token by option \"token\" or \"token_file\""));
+        }
+        Ok(options)
+    }
+
+    /// Checks everything that does not need a file.
+    pub(crate) fn checked(&self) -> Result<()> {
+        for (key, span) in [("ttl", self.ttl), ("election_ttl", self.election_ttl), ("interval", self.interval)] {
+            if span < LEAST_TTL || span > MOST_TTL {
+                let text = format!("option {key:?} is {span:?}, not between {LEAST_TTL:?} and {MOST_TTL:?}");
+                return Err(refuse(text));
+            }
+        }
+        for (key, span) in [("timeout", self.timeout), ("check_timeout", self.check_timeout)] {
+            if span < LEAST_TIMEOUT || span > MOST_TTL {
+                let text = format!("option {key:?} is {span:?}, not between {LEAST_TIMEOUT:?} and {MOST_TTL:?}");
+                return Err(refuse(text));
+            }
+        }
+        if self.hosts.is_empty() {
+            return Err(refuse("no host is given"));
+        }
+        for (at, host) in self.hosts.iter().enumerate() {
+            let odd = |c: char| c.is_control() || c.is_whitespace() || "/@?#%\\\"<>".contains(c);
+            if host.is_empty() || host.contains(odd) {
+                return Err(refuse(format!("host {} is not of the form host[:port]", at + 1)));
+            }
+        }
+        if self.cert.is_some() != self.key.is_some() {
+            return Err(refuse("options \"cert\" and \"key\" need each other"));
+        }
+        if self.tls && self.ca.is_none() {
+            return Err(refuse("TLS needs option \"ca\": no authority is trusted unless it is named"));
+        }
+        if self.tls && !cfg!(feature = "tls") {
+            return Err(refuse("TLS is compiled out: turn the feature \"tls\" on"));
+        }
+        Ok(())
+    }
+
+    /// The agents with their ports.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let port = if self.tls { SECURE_PORT } else { PORT };
+        let with_port = |host: &String| {
+            let name_end = host.rfind(']').unwrap_or(0);
+            if host[name_end..].contains(':') { host.clone() } else { format!("{host}:{port}") }
+        };
+        self.hosts.iter().map(with_port).collect()
+    }
+}
+
+fn set<T>(to: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *to = given;
+    }
+}
+
+fn refuse(why: impl Into<String>) -> reception_core::Error {
+    error(ErrorKind::Config, OPERATION, why)
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ttl => "ttl",
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+            Self::None => "none",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<Options> {
+        let options = Options::from_url(&url.parse()?)?;
+        options.checked()?;
+        Ok(options)
+    }
+
+    #[test]
+    fn a_url_gives_agents_namespace_and_options() {
+        let options =
+            read("consul://a,b:1,[::1]/eu/prod?ttl=4s&election_ttl=2s&check=tcp&layout=reception&token=sesame").unwrap();
+        assert_eq!(options.addresses(), ["a:8500", "b:1", "[::1]:8500"]);
+        assert_eq!((options.namespace.as_str(), options.check), ("eu/prod", Check::Tcp));
+        assert_eq!((options.ttl, options.election_ttl), (Duration::from_secs(4), Duration::from_secs(2)));
+        assert!(!format!("{options:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for url in [
+            "consul://a?ttl=500ms",
+            "consul://a?election_ttl=25h",
+            "consul://a?check=udp",
+            "consul://a?layout=curator",
+            "consul://a?tls=true",
+            "consul://a?cert=/x",
+            "consul+tls://a?tls=false",
+            "consul://me:secret@a",
+            "consul://a?nonsense=1",
+        ] {
+            let refused = read(url).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Config, "{url}: {refused}");
+            assert!(!refused.to_string().contains("secret"), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The setters, and what stands in files.
+
+use std::{path::PathBuf, time::Duration};
+
+use reception_core::Secret;
+
+use super::{Check, Options};
+use crate::layout::Layout;
+
+impl Options {
+    /// Sets the namespace: what service names and lock keys begin with.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// Sets how long a dead process may still be seen.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Sets how long a dead candidate may still lead.
+    #[must_use]
+    pub fn election_ttl(mut self, ttl: Duration) -> Self {
+        self.election_ttl = ttl;
+        self
+    }
+
+    /// Sets how long one call may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets how the agent sees that an instance lives.
+    #[must_use]
+    pub fn check(mut self, check: Check) -> Self {
+        self.check = check;
+        self
+    }
+
+    /// Sets how often the agent asks, and how long it waits for an answer, where it asks.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.interval = interval;
+        self.check_timeout = timeout;
+        self
+    }
+
+    /// Sets where this process listens with [`Check::Http`], and the host at which the agent finds that.
+    #[must_use]
+    pub fn check_server(mut self, bind: impl Into<String>, host: Option<String>) -> Self {
+        self.check_bind = bind.into();
+        self.check_host = host;
+        self
+    }
+
+    /// Sets when the agent forgets an instance whose check fails; Consul makes it one minute at least.
+    #[must_use]
+    pub fn deregister_after(mut self, span: Duration) -> Self {
+        self.deregister_after = span;
+        self
+    }
+
+    /// Sets what instances look like.
+    #[must_use]
+    pub fn layout(mut self, layout: Layout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// Sets the ACL token.
+    #[must_use]
+    pub fn token(mut self, token: Secret) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Sets a file with the ACL token; it is read again when it changes.
+    #[must_use]
+    pub fn token_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.token_file = Some(file.into());
+        self
+    }
+
+    /// Takes the ACL token from the variable `CONSUL_HTTP_TOKEN`, if it is set.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the explicit call that reads the environment")]
+    pub fn token_from_env(mut self) -> Self {
+        let token = std::env::var("CONSUL_HTTP_TOKEN").ok().filter(|token| !token.is_empty());
+        self.token = token.map(Secret::new).or(self.token);
+        self
+    }
+
+    /// Sets the datacenter, else the agent's.
+    #[must_use]
+    pub fn datacenter(mut self, datacenter: impl Into<String>) -> Self {
+        self.datacenter = Some(datacenter.into());
+        self
+    }
+
+    /// Sets the namespace and the admin partition of Consul Enterprise.
+    #[must_use]
+    pub fn enterprise(mut self, namespace: Option<String>, partition: Option<String>) -> Self {
+        self.enterprise_namespace = namespace;
+        self.partition = partition;
+        self
+    }
+
+    /// Sets the PEM file of the authorities that sign the agents' certificates, and speaks TLS.
+    #[must_use]
+    pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca = Some(file.into());
+        self.tls = true;
+        self
+    }
+
+    /// Sets the PEM files of our own certificate and its key, for agents that ask for one.
+    #[must_use]
+    pub fn identity(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.cert = Some(cert.into());
+        self.key = Some(key.into());
+        self.tls = true;
+        self
+    }
+}
+
+/// The TLS of all connections, with a provider that is named: two of them in one program are no matter.
+#[cfg(feature = "tls")]
+pub(crate) fn tls(options: &Options) -> reception_core::Result<rustls::ClientConfig> {
+    use std::sync::Arc;
+
+    use reception_core::ErrorKind;
+    use reception_kit::tls::Files;
+    use rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    };
+
+    use crate::error::{NAME, error};
+
+    // What a library says may repeat what it was given.
+    let wrong = || error(ErrorKind::Config, "dial", "the TLS files cannot be used");
+    let files = Files { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() };
+    let pems = files.read(NAME)?;
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(pems.ca.as_deref().unwrap_or_default()) {
+        roots.add(authority.map_err(|_| wrong())?).map_err(|_| wrong())?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| wrong())?
+        .with_root_certificates(roots);
+    let Some((cert, key)) = &pems.identity else { return Ok(builder.with_no_client_auth()) };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert).collect();
+    let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| wrong())?;
+    builder.with_client_auth_cert(chain.map_err(|_| wrong())?, key).map_err(|_| wrong())
+}

@@ -1,0 +1,202 @@
+//! One registration: a service at our agent, known as ours by an owner mark in its meta and in the id of its check.
+//!
+//! Consul has no atomic claim, and what an agent is given it keeps, whoever held the id before. So a first write asks who is there, writes
+//! with a check that carries its own mark, and reads back: an agent keeps the checks of all who wrote. Of several that claim at the same time the lowest
+//! mark stays and the others leave; one that came later sees who was there before it. Every write ends with one consistent read of the catalog: an
+//! agent says yes also when the servers are gone.
+
+mod leaving;
+mod settling;
+
+use std::{sync::Arc, time::Duration};
+
+use reception_core::{ErrorKind, Result, Service};
+use reception_kit::{Attempt, News, Slot};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    api::Held,
+    error::error,
+    layout::{Liveness, OWNER, instance, owner_mark, owner_of_check},
+    options::Check,
+    session::{Line, Session, Tie},
+};
+
+const OPERATION: &str = "register";
+
+/// The place of one registration in the store.
+#[derive(Debug)]
+pub(crate) struct Place {
+    session: Arc<Session>,
+    /// The names in Consul.
+    service: String,
+    id: String,
+    owner: Uuid,
+    mark: String,
+    /// A write of ours may have been carried out.
+    written: bool,
+    /// It was read back at least once.
+    claimed: bool,
+    line: watch::Receiver<Line>,
+    doubtful: bool,
+}
+
+/// Who holds the id at our agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    Nobody,
+    Us,
+    /// Somebody whose check has failed.
+    Dead,
+    Another,
+}
+
+impl Place {
+    /// Takes the id within this client.
+    pub(crate) fn take(session: &Arc<Session>, service: &Service) -> Result<Self> {
+        // Before anything is taken: a record that cannot be written is told at once.
+        let owner = Uuid::new_v4();
+        instance(&session.names, service, (session.client, owner), &Liveness::None, Duration::ZERO)?;
+        let id = session.names.instance(service.name(), service.id());
+        if !session.wanted.take(&id, owner) {
+            let context = format!("{}/{} is registered by this client", service.name(), service.id());
+            return Err(error(ErrorKind::Conflict, OPERATION, context));
+        }
+        Ok(Self {
+            session: Arc::clone(session),
+            service: session.names.service(service.name()),
+            mark: owner_mark(session.client, owner),
+            line: session.lines.open(owner, &id),
+            id,
+            owner,
+            written: false,
+            claimed: false,
+            doubtful: false,
+        })
+    }
+
+    fn conflict(&self) -> reception_core::Error {
+        error(ErrorKind::Conflict, OPERATION, format!("another owner holds {}", self.id))
+    }
+
+    /// Who holds the id, by what our agent tells.
+    fn holder(&self, held: Option<&Held>) -> Holder {
+        let Some(held) = held else { return Holder::Nobody };
+        let Some(mark) = held.meta(OWNER) else { return Holder::Another };
+        if mark == self.mark {
+            return Holder::Us;
+        }
+        let owner = mark.rsplit_once('-').and_then(|(_, owner)| Uuid::try_parse(owner).ok());
+        let check = owner.and_then(|owner| {
+            held.checks().find(|(id, _)| owner_of_check(id) == Some(owner)).map(|(_, status)| status)
+        });
+        match check {
+            Some("critical") => Holder::Dead,
+            // With check=none nobody can tell that it is dead.
+            _ => Holder::Another,
+        }
+    }
+
+    /// Writes our record to the agent.
+    async fn put(&mut self, service: &Service, replace: bool) -> Result<()> {
+        let session = Arc::clone(&self.session);
+        let (options, names) = (&session.options, &session.names);
+        let (owners, forget) = ((session.client, self.owner), options.deregister_after);
+        let body = |liveness: &Liveness| instance(names, service, owners, liveness, forget);
+        // Before the await: a future that is dropped there leaves a write on its way.
+        self.written = true;
+        let asked = (options.interval, options.check_timeout);
+        let liveness = match options.check {
+            Check::Ttl => match session.heart.join(&session, self.owner).await? {
+                Tie::Own(own) => {
+                    let record = body(&Liveness::Own(options.ttl))?;
+                    session.http.agent_register(OPERATION, record, replace, session.timeout()).await?;
+                    own.wrote(body(&session.heart.alias())?);
+                    return Ok(());
+                }
+                Tie::As(other) => Liveness::As(other),
+            },
+            Check::Http => Liveness::Http {
+                url: session.health.url(&session, service).await?,
+                interval: asked.0,
+                timeout: asked.1,
+            },
+            Check::Tcp => Liveness::Tcp { interval: asked.0, timeout: asked.1 },
+            Check::None => Liveness::None,
+        };
+        session.http.agent_register(OPERATION, body(&liveness)?, replace, session.timeout()).await?;
+        if options.check != Check::Ttl {
+            session.heart.joined.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Slot for Place {
+    async fn write(&mut self, service: &Service, attempt: Attempt) -> Result<()> {
+        let limit = self.session.timeout();
+        let session = Arc::clone(&self.session);
+        // Thousands that write at once would open as many connections, which an agent does not take.
+        let _turn = session.writes.acquire().await;
+        session.lines.settle(self.owner, None);
+        let written = match tokio::time::timeout(limit, self.settle(service, attempt)).await {
+            Ok(written) => written,
+            Err(_) => {
+                let text = format!("{} was not seen in the catalog within {limit:?}", self.id);
+                Err(error(ErrorKind::Timeout, OPERATION, text))
+            }
+        };
+        if written.is_ok() {
+            self.claimed = true;
+            self.doubtful = false;
+            session.lines.settle(self.owner, Some(session.clock.now()));
+        }
+        written
+    }
+
+    async fn withdraw(&mut self) -> Result<()> {
+        // From now on another registration of this client may take the id.
+        self.session.wanted.leave(&self.id, self.owner);
+        if !self.written {
+            return Ok(());
+        }
+        let session = Arc::clone(&self.session);
+        let _turn = session.writes.acquire().await;
+        let limit = session.timeout();
+        match tokio::time::timeout(limit, self.remove()).await {
+            Ok(removed) => removed,
+            Err(_) => {
+                Err(error(ErrorKind::Timeout, "close", format!("{} was not removed within {limit:?}", self.id)))
+            }
+        }
+    }
+
+    async fn news(&mut self) -> News {
+        loop {
+            if self.line.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let line = self.line.borrow_and_update().clone();
+            match line {
+                Line::Fine if self.doubtful => {
+                    self.doubtful = false;
+                    return News::Healthy;
+                }
+                Line::Fine => {}
+                Line::Doubtful(failed) => {
+                    self.doubtful = true;
+                    return News::Doubtful(failed);
+                }
+                Line::Lost(why) => return News::Lost(why),
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.session.lines.close(self.owner);
+        self.session.wanted.forget(&self.id, self.owner);
+    }
+}

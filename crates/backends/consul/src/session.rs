@@ -1,0 +1,151 @@
+//! What the registrations, watches and candidacies of one client share: the agents, the checks that say that this process lives, and what
+//! is known of how it goes.
+
+mod health;
+mod heart;
+mod keep;
+mod line;
+mod lookout;
+mod standing;
+mod wanted;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reception_core::{Clock, Result};
+use reception_kit::{CancellationToken, Supervisor};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use health::Health;
+pub(crate) use heart::{Heart, Tie};
+pub(crate) use line::{Line, Lines};
+pub(crate) use lookout::Lookout;
+pub(crate) use standing::{Pacer, Standing};
+use wanted::Wanted;
+
+use crate::{
+    http::Http,
+    layout::Names,
+    options::{Check, Options},
+};
+
+/// How often everything of this client is compared with the catalog: what a third party did is mended within this.
+pub(crate) const REPAIR: Duration = Duration::from_secs(10);
+
+/// Writes and withdrawals under way at a time: fewer than an agent takes connections.
+const WRITES: usize = 32;
+
+/// What belongs to one client.
+pub(crate) struct Session {
+    pub(crate) http: Http,
+    pub(crate) names: Names,
+    pub(crate) options: Options,
+    /// Of this client, in the owner marks of all its registrations.
+    pub(crate) client: Uuid,
+    pub(crate) clock: Clock,
+    /// The tasks of the caller's things.
+    pub(crate) supervisor: Supervisor,
+    /// The connections, which outlive those.
+    pub(crate) back: Supervisor,
+    pub(crate) wanted: Wanted,
+    pub(crate) lines: Lines,
+    pub(crate) heart: Heart,
+    pub(crate) standing: Standing,
+    pub(crate) lookout: Lookout,
+    pub(crate) health: Health,
+    /// Writes and withdrawals under way.
+    pub(crate) writes: Semaphore,
+    /// The connections may end.
+    leaving: CancellationToken,
+    node: Mutex<Option<Arc<str>>>,
+}
+
+impl Session {
+    pub(crate) fn new(options: Options, supervisor: Supervisor, back: Supervisor) -> Result<Arc<Self>> {
+        let client = Uuid::new_v4();
+        let leaving = CancellationToken::new();
+        let http = Http::new(&options, &back, &leaving)?;
+        Ok(Arc::new(Self {
+            http,
+            names: Names::new(&options.namespace, options.layout),
+            heart: Heart::new(client),
+            standing: Standing::new(client),
+            lookout: Lookout::new(),
+            health: Health::new(),
+            writes: Semaphore::new(WRITES),
+            leaving,
+            options,
+            client,
+            clock: Clock::BOOT,
+            supervisor,
+            back,
+            wanted: Wanted::default(),
+            lines: Lines::default(),
+            node: Mutex::default(),
+        }))
+    }
+
+    /// Starts what needs the session itself.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        self.supervisor.spawn("keep", keep::keep(Arc::clone(self)));
+        self.back.spawn("pace", standing::pace(Arc::clone(self)));
+        let session = Arc::clone(self);
+        // When all that is the caller's has ended, the connections end.
+        self.back.spawn("end", async move {
+            session.supervisor.closing().cancelled().await;
+            session.supervisor.close().await;
+            session.leaving.cancel();
+        });
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    /// The longest that a dead process may still be seen.
+    pub(crate) fn crash_bound(&self) -> Duration {
+        const SLACK: Duration = Duration::from_secs(1);
+        match self.options.check {
+            Check::Ttl => self.options.ttl + SLACK,
+            Check::Http | Check::Tcp => self.options.interval + self.options.check_timeout + SLACK,
+            // Nobody notices: what is told is how long a new owner waits before it says Conflict.
+            Check::None => self.options.ttl + SLACK,
+        }
+    }
+
+    /// The name of our agent's node.
+    pub(crate) async fn node(&self, operation: &'static str) -> Result<Arc<str>> {
+        if let Some(node) = self.known_node() {
+            return Ok(node);
+        }
+        let node: Arc<str> = self.http.agent_self(operation, self.timeout()).await?.node.into();
+        *self.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&node));
+        Ok(node)
+    }
+
+    /// The same, if it is known.
+    pub(crate) fn known_node(&self) -> Option<Arc<str>> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn forget_node(&self) {
+        *self.node.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Ends everything: what the caller has first, then the connections.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.supervisor.close().await;
+        self.back.close().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("http", &self.http).field("names", &self.names).finish_non_exhaustive()
+    }
+}

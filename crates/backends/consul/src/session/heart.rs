@@ -1,0 +1,153 @@
+//! The one check that says that this process lives, however many instances it has registered.
+//!
+//! | registrations | who has the check |
+//! |---|---|
+//! | none | nobody |
+//! | one | the instance itself: nothing else is in the catalogue |
+//! | several | a service of our own; every instance has an alias check on it |
+//!
+//! The second registration moves the check. It stays there until the last one is gone.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use reception_core::Result;
+use tokio::sync::{Mutex, MutexGuard, Notify};
+use uuid::Uuid;
+
+use super::Session;
+use crate::layout::{Liveness, liveness_check, session_service};
+
+/// Who has the check.
+#[derive(Debug, Default)]
+enum Mode {
+    #[default]
+    Idle,
+    Own {
+        owner: Uuid,
+        /// What moves the instance to the service's check, once it was written.
+        moved: Option<Vec<u8>>,
+    },
+    Shared {
+        members: BTreeSet<Uuid>,
+    },
+}
+
+/// The check of one client.
+#[derive(Debug)]
+pub(crate) struct Heart {
+    mode: Mutex<Mode>,
+    /// Someone has joined.
+    pub(crate) joined: Notify,
+    service: String,
+    check: String,
+}
+
+/// How a registration is tied to the check.
+#[derive(Debug)]
+pub(crate) enum Tie<'a> {
+    /// It has the check itself. Nobody else joins while this is held.
+    Own(Own<'a>),
+    /// It is as healthy as this service.
+    As(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Own<'a>(MutexGuard<'a, Mode>);
+
+impl Own<'_> {
+    /// It was written; `moved` writes it as tied to the service.
+    pub(crate) fn wrote(mut self, body: Vec<u8>) {
+        if let Mode::Own { moved, .. } = &mut *self.0 {
+            *moved = Some(body);
+        }
+    }
+}
+
+impl Heart {
+    pub(super) fn new(client: Uuid) -> Self {
+        let client = client.simple();
+        Self {
+            mode: Mutex::default(),
+            joined: Notify::new(),
+            service: format!("reception-{client}-anchor"),
+            check: format!("reception-anchor-{client}"),
+        }
+    }
+
+    pub(crate) fn alias(&self) -> Liveness {
+        Liveness::As(self.service.clone())
+    }
+
+    /// Ties a registration to the check.
+    pub(crate) async fn join(&self, session: &Arc<Session>, who: Uuid) -> Result<Tie<'_>> {
+        const OPERATION: &str = "register";
+        let mut mode = self.mode.lock().await;
+        match &mut *mode {
+            Mode::Idle => *mode = Mode::Own { owner: who, moved: None },
+            Mode::Own { owner, .. } if *owner == who => {}
+            Mode::Own { owner, moved } => {
+                self.write(session, OPERATION).await?;
+                if let Some(body) = moved.take() {
+                    let moved = session.http.agent_register(OPERATION, body.clone(), true, session.timeout()).await;
+                    if let Err(failed) = moved {
+                        // Not known whether it was: the next one moves it again.
+                        *mode = Mode::Own { owner: *owner, moved: Some(body) };
+                        return Err(failed);
+                    }
+                }
+                *mode = Mode::Shared { members: BTreeSet::from([*owner, who]) };
+            }
+            Mode::Shared { members } => {
+                members.insert(who);
+            }
+        }
+        self.joined.notify_one();
+        Ok(match &*mode {
+            Mode::Shared { .. } => Tie::As(self.service.clone()),
+            _ => Tie::Own(Own(mode)),
+        })
+    }
+
+    /// Unties a registration that is gone.
+    pub(crate) async fn leave(&self, session: &Arc<Session>, who: Uuid) -> Result<()> {
+        let mut mode = self.mode.lock().await;
+        match &mut *mode {
+            Mode::Own { owner, .. } if *owner == who => *mode = Mode::Idle,
+            Mode::Shared { members } => {
+                let last = members.len() == 1 && members.contains(&who);
+                if last {
+                    session.http.agent_deregister("close", &self.service, session.timeout()).await?;
+                    *mode = Mode::Idle;
+                } else {
+                    members.remove(&who);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The check to pass, and whose it is.
+    pub(crate) async fn check(&self) -> Option<(String, Option<Uuid>)> {
+        match &*self.mode.lock().await {
+            Mode::Idle => None,
+            // Not written yet: there is nothing to pass.
+            Mode::Own { moved: None, .. } => None,
+            Mode::Own { owner, .. } => Some((liveness_check(*owner), Some(*owner))),
+            Mode::Shared { .. } => Some((self.check.clone(), None)),
+        }
+    }
+
+    /// Whether there is nobody who needs it.
+    pub(crate) async fn is_idle(&self) -> bool {
+        matches!(&*self.mode.lock().await, Mode::Idle)
+    }
+
+    /// Writes the service that carries the check.
+    pub(crate) async fn write(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
+        let options = &session.options;
+        let body =
+            session_service(&session.names, &self.service, &self.check, options.ttl, options.deregister_after)?;
+        session.http.agent_register(operation, body, true, session.timeout()).await
+    }
+}

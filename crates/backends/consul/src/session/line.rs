@@ -1,0 +1,85 @@
+//! What the session tells each registration: how it goes, and that something of it is gone.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use reception_core::{Error, Moment};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// What is told last.
+#[derive(Clone, Debug)]
+pub(crate) enum Line {
+    Fine,
+    Doubtful(Error),
+    /// Write again.
+    Lost(Error),
+}
+
+#[derive(Debug)]
+struct End {
+    /// The id in Consul.
+    id: String,
+    /// Since when it stands, as far as we know.
+    settled: Option<Moment>,
+    tell: watch::Sender<Line>,
+}
+
+/// The registrations of one client.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(Mutex<BTreeMap<Uuid, End>>);
+
+impl Lines {
+    fn table(&self) -> MutexGuard<'_, BTreeMap<Uuid, End>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn open(&self, owner: Uuid, id: &str) -> watch::Receiver<Line> {
+        let (tell, hear) = watch::channel(Line::Fine);
+        self.table().insert(owner, End { id: id.to_owned(), settled: None, tell });
+        hear
+    }
+
+    pub(crate) fn close(&self, owner: Uuid) {
+        self.table().remove(&owner);
+    }
+
+    /// From now on it has to be found where it was written; `None` when it need not.
+    pub(crate) fn settle(&self, owner: Uuid, at: Option<Moment>) {
+        if let Some(end) = self.table().get_mut(&owner) {
+            end.settled = at;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table().is_empty()
+    }
+
+    pub(crate) fn tell(&self, owner: Uuid, line: Line) {
+        if let Some(end) = self.table().get(&owner) {
+            end.tell.send_replace(line);
+        }
+    }
+
+    /// Tells everyone how it goes; that all is fine only to those who were told otherwise.
+    pub(crate) fn tell_all(&self, line: &Line) {
+        for end in self.table().values() {
+            let news = !matches!((&*end.tell.borrow(), line), (Line::Fine, Line::Fine));
+            if news {
+                end.tell.send_replace(line.clone());
+            }
+        }
+    }
+
+    /// Tells those who stood before `asked` and whom nobody has seen.
+    pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool, lost: &Error) {
+        for (owner, end) in self.table().iter_mut() {
+            if end.settled.is_some_and(|settled| settled < asked) && !seen(&end.id, *owner) {
+                end.settled = None;
+                end.tell.send_replace(Line::Lost(lost.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Whether the store still answers, for those who wait long for it: a silent connection is not noticed by waiting.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use reception_core::{Error, Result};
+use tokio::sync::watch;
+
+use super::Session;
+use crate::http::{Answer, Call, Path};
+
+const OPERATION: &str = "watch";
+/// The pause between two questions, while anybody waits.
+const EVERY: Duration = Duration::from_secs(3);
+/// How long a question may stay unanswered.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an agent holds a question back when nothing changes.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// Asks for all who wait.
+#[derive(Debug)]
+pub(crate) struct Lookout {
+    waiting: AtomicUsize,
+    running: AtomicBool,
+    /// The last failure, and its number.
+    failed: watch::Sender<Option<Error>>,
+}
+
+/// One who waits.
+struct Waiting<'a>(&'a Lookout);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Lookout {
+    pub(super) fn new() -> Self {
+        Self { waiting: AtomicUsize::new(0), running: AtomicBool::new(false), failed: watch::channel(None).0 }
+    }
+}
+
+impl Session {
+    /// Asks a question that the agent holds back until the index has passed. Ends with an error as soon as the store is known not to answer.
+    pub(crate) async fn wait_for(
+        self: &Arc<Self>,
+        operation: &'static str,
+        path: Path,
+        index: u64,
+    ) -> Result<Answer> {
+        if index == 0 {
+            return self.http.send(&Call::get(operation, path), self.timeout()).await;
+        }
+        let path = path.with("index", &index.to_string()).with("wait", &format!("{}s", WAIT.as_secs()));
+        self.lookout.waiting.fetch_add(1, Ordering::AcqRel);
+        let _waiting = Waiting(&self.lookout);
+        if !self.lookout.running.swap(true, Ordering::AcqRel) {
+            self.supervisor.spawn("lookout", look_out(Arc::downgrade(self), self.supervisor.closing()));
+        }
+        let mut failed = self.lookout.failed.subscribe();
+        failed.mark_unchanged();
+        let call = Call::get(operation, path);
+        // An agent spreads its answers by up to a sixteenth.
+        let limit = WAIT + WAIT / 16 + self.timeout();
+        tokio::select! {
+            answer = self.http.send_to(self.http.home(), &call, limit) => answer,
+            changed = failed.changed() => {
+                let error = failed.borrow().clone();
+                match (changed, error) {
+                    (Ok(()), Some(error)) => Err(error),
+                    _ => Err(self.supervisor.closed(operation)),
+                }
+            }
+        }
+    }
+}
+
+async fn look_out(session: std::sync::Weak<Session>, closing: reception_kit::CancellationToken) {
+    loop {
+        tokio::select! {
+            () = closing.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let Some(session) = session.upgrade() else { return };
+        if session.lookout.waiting.load(Ordering::Acquire) == 0 {
+            session.lookout.running.store(false, Ordering::Release);
+            // One that came in between finds it running no more, or is seen here.
+            let again = session.lookout.waiting.load(Ordering::Acquire) > 0
+                && !session.lookout.running.swap(true, Ordering::AcqRel);
+            if again {
+                continue;
+            }
+            return;
+        }
+        let call = Call::get(OPERATION, Path::of("status/leader"));
+        let ask = session.http.send_to(session.http.home(), &call, PATIENCE.min(session.timeout()));
+        let answer = tokio::select! {
+            () = closing.cancelled() => return,
+            answer = ask => answer,
+        };
+        if let Err(failed) = answer {
+            session.lookout.failed.send_replace(Some(failed));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The check of elections: it stands while anybody of this client does, and its time to live is what a hand-over takes.
+//!
+//! It is apart from that of the registrations, so that a short pause of the process costs a leadership and not the instances. The moment
+//! before the last pass that was acknowledged is what every leader's deadline is counted from.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use reception_core::{ErrorKind, Moment, Result};
+use reception_kit::sleep_until;
+use tokio::sync::{Mutex, Notify, watch};
+use uuid::Uuid;
+
+use super::Session;
+use crate::{api::Passed, error::error, layout::session_service};
+
+const OPERATION: &str = "elect";
+const LONG_AGO: Moment = Moment::from_duration(Duration::ZERO);
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Who stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// Each candidacy, and whether it leads.
+    members: Mutex<BTreeMap<Uuid, bool>>,
+    changed: Notify,
+    /// The moment before the last pass that was acknowledged.
+    passed: watch::Sender<Option<Moment>>,
+    service: String,
+    check: String,
+}
+
+/// What one candidacy hears.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    passed: watch::Receiver<Option<Moment>>,
+}
+
+impl Pacer {
+    /// The next pass that is acknowledged.
+    pub(crate) async fn next(&mut self) -> Moment {
+        loop {
+            if self.passed.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let sent = *self.passed.borrow_and_update();
+            if let Some(sent) = sent {
+                return sent;
+            }
+        }
+    }
+}
+
+impl Standing {
+    pub(super) fn new(client: Uuid) -> Self {
+        let client = client.simple();
+        Self {
+            members: Mutex::default(),
+            changed: Notify::new(),
+            passed: watch::channel(None).0,
+            service: format!("reception-{client}-election"),
+            check: format!("reception-election-{client}"),
+        }
+    }
+
+    /// The check that sessions are bound to.
+    pub(crate) fn check(&self) -> &str {
+        &self.check
+    }
+
+    /// Lets a candidacy stand; again is fine.
+    pub(crate) async fn join(&self, session: &Arc<Session>, who: Uuid) -> Result<Pacer> {
+        let mut members = self.members.lock().await;
+        if members.is_empty() {
+            // A check that stood before has nothing to say of this one.
+            self.passed.send_replace(None);
+            self.write(session).await?;
+        }
+        members.entry(who).or_insert(false);
+        drop(members);
+        self.changed.notify_one();
+        Ok(Pacer { passed: self.passed.subscribe() })
+    }
+
+    /// Says that it leads: the check is passed more often.
+    pub(crate) async fn leads(&self, who: Uuid) {
+        if let Some(leads) = self.members.lock().await.get_mut(&who) {
+            *leads = true;
+        }
+        self.changed.notify_one();
+    }
+
+    pub(crate) async fn leave(&self, session: &Arc<Session>, who: Uuid) -> Result<()> {
+        let mut members = self.members.lock().await;
+        if members.len() == 1 && members.contains_key(&who) {
+            session.http.agent_deregister(OPERATION, &self.service, session.timeout()).await?;
+        }
+        members.remove(&who);
+        Ok(())
+    }
+
+    async fn write(&self, session: &Arc<Session>) -> Result<()> {
+        let options = &session.options;
+        let body = session_service(
+            &session.names,
+            &self.service,
+            &self.check,
+            options.election_ttl,
+            options.deregister_after,
+        )?;
+        session.http.agent_register(OPERATION, body, true, session.timeout()).await
+    }
+
+    /// The moment of the last pass, if it is not older than half the time to live; else passes now.
+    pub(crate) async fn fresh(&self, session: &Arc<Session>) -> Result<Moment> {
+        let last = *self.passed.borrow();
+        let half = session.options.election_ttl / 2;
+        match last {
+            Some(sent) if session.clock.now().saturating_since(sent) < half => Ok(sent),
+            _ => self.pass(session).await,
+        }
+    }
+
+    async fn pass(&self, session: &Arc<Session>) -> Result<Moment> {
+        let limit = (session.options.election_ttl / 4).min(session.timeout());
+        let sent = session.clock.now();
+        match session.http.agent_pass(OPERATION, &self.check, limit).await? {
+            Passed::Yes => {
+                self.passed.send_replace(Some(sent));
+                Ok(sent)
+            }
+            Passed::Unknown => {
+                // Sessions that were bound to it are gone; their owners notice by themselves.
+                if !self.members.lock().await.is_empty() {
+                    self.write(session).await?;
+                }
+                Err(error(ErrorKind::LeaseLost, OPERATION, "the agent did not know the check of our elections"))
+            }
+        }
+    }
+}
+
+/// Passes the check while anybody stands; runs as long as the client.
+pub(super) async fn pace(session: Arc<Session>) {
+    let leaving = session.leaving.clone();
+    let work = async {
+        let standing = &session.standing;
+        let mut last = LONG_AGO;
+        loop {
+            let (none, leads) = {
+                let members = standing.members.lock().await;
+                (members.is_empty(), members.values().any(|leads| *leads))
+            };
+            if none {
+                standing.changed.notified().await;
+                last = LONG_AGO;
+                continue;
+            }
+            let every = session.options.election_ttl / if leads { 4 } else { 2 };
+            tokio::select! {
+                () = standing.changed.notified() => continue,
+                () = sleep_until(&session.clock, last.saturating_add(every)) => {}
+            }
+            let sent = session.clock.now();
+            last = match standing.pass(&session).await {
+                Ok(_) => sent,
+                Err(_) => session.clock.now().saturating_add(AGAIN).saturating_sub(every),
+            };
+        }
+    };
+    tokio::select! {
+        () = leaving.cancelled() => {}
+        () = work => {}
+    }
+}

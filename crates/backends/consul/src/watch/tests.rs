@@ -1,0 +1,74 @@
+use super::*;
+use crate::layout::Layout;
+
+fn row(node: &str, id: &str, port: u16, status: &str) -> String {
+    format!(
+        r#"{{"Node":{{"Node":"{node}","Address":"10.0.0.9"}},"Service":{{"ID":"{id}","Service":"api","Tags":["}}]"],"Address":"","Port":{port},"Meta":{{"zone":"a\"]"}},"Weights":{{"Passing":1}},"CreateIndex":7}},"Checks":[{{"CheckID":"c","Status":"{status}"}}]}}"#
+    )
+}
+
+fn list(rows: &[String]) -> Vec<u8> {
+    format!("[{}]", rows.join(", ")).into_bytes()
+}
+
+fn table() -> Table {
+    Table::new(&ServiceName::new("api").unwrap(), &Names::new("", Layout::Native))
+}
+
+fn ids(changes: &Changes) -> (Vec<&str>, Vec<&str>) {
+    (changes.0.iter().map(|s| s.id().as_str()).collect(), changes.1.iter().map(ServiceId::as_str).collect())
+}
+
+#[test]
+fn one_change_is_one_change() {
+    let mut table = table();
+    let mut rows: Vec<String> = (0..40).map(|at| row("n", &format!("i{at:02}"), 80, "passing")).collect();
+    assert_eq!(table.take("t", &list(&rows), None).unwrap().0.len(), 40);
+    assert_eq!(ids(&table.take("t", &list(&rows), None).unwrap()), (vec![], vec![]));
+    rows[7] = row("n", "i07", 81, "passing");
+    assert_eq!(ids(&table.take("t", &list(&rows), None).unwrap()), (vec!["i07"], vec![]));
+    rows.remove(20);
+    rows.insert(3, row("n", "i02x", 80, "passing"));
+    assert_eq!(ids(&table.take("t", &list(&rows), None).unwrap()), (vec!["i02x"], vec!["i20"]));
+    rows.reverse();
+    assert_eq!(ids(&table.take("t", &list(&rows), None).unwrap()), (vec![], vec![]));
+    assert_eq!(table.take("t", b"[]", None).unwrap().1.len(), 40);
+    assert!(table.snapshot(1).is_empty());
+}
+
+#[test]
+fn what_a_check_says_moves_the_status() {
+    let mut table = table();
+    table.take("t", &list(&[row("n", "one", 80, "passing")]), None).unwrap();
+    let changes = table.take("t", &list(&[row("n", "one", 80, "critical")]), None).unwrap();
+    assert_eq!(changes.0[0].status(), reception_core::Status::Down);
+    assert_eq!((changes.0[0].address(), changes.0[0].attribute("tags")), ("10.0.0.9", Some("}]")));
+}
+
+#[test]
+fn of_one_id_at_two_nodes_ours_keeps_it() {
+    let mut table = table();
+    let both = [row("n1", "one", 80, "passing"), row("n2", "one", 81, "passing")];
+    table.take("t", &list(&both), Some("n2")).unwrap();
+    let shown: Vec<String> = table.snapshot(1).iter().map(|s| s.id().to_string()).collect();
+    assert_eq!(shown, ["one", "one@n1"]);
+    let changes = table.take("t", &list(&both[..1]), Some("n2")).unwrap();
+    assert_eq!(ids(&changes), (vec!["one"], vec!["one@n1"]));
+    let changes = table.take("t", &list(&both), Some("n2")).unwrap();
+    assert_eq!(ids(&changes), (vec!["one", "one@n1"], vec![]));
+}
+
+#[test]
+fn nonsense_is_told_and_changes_nothing() {
+    let mut table = table();
+    let good = list(&[row("n", "one", 80, "passing")]);
+    table.take("t", &good, None).unwrap();
+    for bad in [&b"<html>"[..], b"{}", b"", b"[{\"Node\":", b"[1]", &good[..good.len() - 1]] {
+        assert!(table.take("t", bad, None).is_err(), "{}", String::from_utf8_lossy(bad));
+        assert_eq!(table.snapshot(1).len(), 1);
+    }
+    table.take("t", b"[{\"Node\":7}]", None).unwrap();
+    assert_eq!((table.snapshot(1).len(), table.unreadable()), (0, 1));
+    table.take("t", b" null", None).unwrap();
+    assert_eq!(table.unreadable(), 0);
+}
