@@ -111,6 +111,12 @@ impl Consul {
         Ok(Self { server, program, options: options.clone(), ports })
     }
 
+    /// What is missing on this machine to start one.
+    #[must_use]
+    pub fn missing() -> Option<Error> {
+        program::find_unpacked("consul", "CONSUL_BIN", UNPACKED).err()
+    }
+
     /// The address of the agent for clients.
     #[must_use]
     pub fn endpoint(&self) -> SocketAddr {
@@ -207,6 +213,26 @@ impl Consul {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         let named = format!("consul {}", args.join(" "));
         Running::start(&Launch { program: self.program.clone(), args, envs, hidden: "CONSUL" }, named)
+    }
+
+    /// Runs a command of the program against this agent to its end, such as `["snapshot", "save", "file"]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] when it exits with a failure, [`Error::Timeout`] after 30 s.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the command is killed, but may have done its work.
+    pub async fn run(&self, args: &[&str]) -> Result<()> {
+        let mut running = self.command(self.endpoint(), args)?;
+        let what = format!("consul {}", args.join(" "));
+        let ended = poll_until(READY, || running.exited()).await;
+        let status = ended.ok_or_else(|| Error::timeout(&what, READY, running.stderr()))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::Failed { command: what, status: status.to_string(), stderr: running.stderr() })
     }
 
     async fn go(&self) -> Result<()> {

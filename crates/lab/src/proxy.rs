@@ -168,6 +168,12 @@ impl Proxy {
         self.shared.asked()
     }
 
+    /// The requests of HTTP/1 that have no answer yet, such as those that a server holds back until something changes.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<String> {
+        self.shared.waiting()
+    }
+
     /// Sets what happens to the bytes of one way, on open and on new connections.
     pub fn set(&self, way: Way, flow: Flow) {
         self.policy.send_modify(|policy| policy.set(way, flow));

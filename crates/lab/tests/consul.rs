@@ -60,6 +60,12 @@ async fn its_own_lock_runs_a_command_and_a_proxy_tells_what_it_asked() {
     let asked = proxy.asked();
     assert!(asked.iter().any(|asked| asked.starts_with("PUT /v1/kv/jobs/.lock?")), "{asked:?}");
     assert!(proxy.counts().requests >= asked.len() as u64);
+    eventually(Duration::from_secs(20), || async {
+        let held = proxy.waiting().iter().any(|asked| asked.contains("/v1/kv/jobs/.lock?") && asked.contains("index="));
+        if held { Ok(()) } else { Err(format!("{:?}", proxy.waiting())) }
+    })
+    .await
+    .unwrap();
     lock.kill();
     eventually(Duration::from_secs(20), || async {
         let counts = consul.counts().await.map_err(|error| error.to_string())?;

@@ -34,7 +34,7 @@ async fn serve(
     ticket: Ticket,
     policy: watch::Receiver<Policy>,
 ) {
-    let tap = Mutex::new(Tap::new(&ticket.shared));
+    let tap = Mutex::new(Tap::new(&ticket.shared, ticket.number));
     let end = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();

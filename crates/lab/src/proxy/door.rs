@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     /// By the number of the connection.
     openings: Mutex<BTreeMap<u64, Vec<u8>>>,
     asked: Mutex<VecDeque<String>>,
+    /// The last request of each connection that is not answered, by the connection's number.
+    waiting: Mutex<BTreeMap<u64, String>>,
 }
 
 impl Shared {
@@ -70,16 +72,30 @@ impl Shared {
             arrivals: Mutex::default(),
             openings: Mutex::default(),
             asked: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
     /// Notes the requests that a client has sent.
-    pub(crate) fn ask(&self, requests: Vec<String>) {
+    pub(crate) fn ask(&self, connection: u64, requests: Vec<String>) {
+        if let Some(last) = requests.last() {
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(connection, last.clone());
+        }
         add(&self.counters.requests, requests.len() as u64);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.extend(requests);
         let surplus = asked.len().saturating_sub(ASKED);
         asked.drain(..surplus);
+    }
+
+    /// Notes that a connection's last request gets an answer, or never will.
+    pub(crate) fn answered(&self, connection: u64) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+    }
+
+    /// The requests without an answer.
+    pub(crate) fn waiting(&self) -> Vec<String> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// The newest requests.

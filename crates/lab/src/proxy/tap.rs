@@ -31,6 +31,8 @@ pub(crate) struct Tap {
     jute: Option<Jute>,
     /// For clients of HTTP/1.
     http1: Option<Http1>,
+    /// The connection's number.
+    number: u64,
 }
 
 /// What the client speaks, as far as heard.
@@ -50,7 +52,7 @@ enum Snare {
 }
 
 impl Tap {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, number: u64) -> Self {
         Self {
             shared: Arc::clone(shared),
             protocol: Protocol::Unknown(0),
@@ -62,6 +64,7 @@ impl Tap {
             snare: None,
             jute: shared.jute.then(Jute::default),
             http1: shared.http1.then(Http1::default),
+            number,
         }
     }
 
@@ -98,13 +101,18 @@ impl Tap {
 
     fn see_plain(&mut self, way: Way, bytes: &[u8]) -> Option<usize> {
         match way {
-            Way::ToClient => self.snare.map(|_| 0),
+            Way::ToClient => {
+                if self.http1.is_some() {
+                    self.shared.answered(self.number);
+                }
+                self.snare.map(|_| 0)
+            }
             Way::ToServer => {
                 if let Some(jute) = &mut self.jute {
                     add(&self.shared.counters.requests, jute.feed(bytes));
                 }
                 if let Some(http1) = &mut self.http1 {
-                    self.shared.ask(http1.feed(bytes));
+                    self.shared.ask(self.number, http1.feed(bytes));
                 }
                 if self.spring(0, bytes) {
                     self.snare = Some(Snare::Any);
@@ -196,5 +204,6 @@ impl Tap {
 impl Drop for Tap {
     fn drop(&mut self) {
         sub(&self.shared.counters.open_streams, self.streams.len() as u64);
+        self.shared.answered(self.number);
     }
 }
