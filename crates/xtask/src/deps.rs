@@ -101,6 +101,22 @@ const BACKEND: &[&str] =
 const BACKEND_OWN: &[(&str, &[&str])] = &[
     ("etcd", &["etcd-client"]),
     ("local", &["notify", "rustix"]),
+    (
+        "consul",
+        &[
+            "base64",
+            "bytes",
+            "flate2",
+            "http-body-util",
+            "hyper",
+            "hyper-rustls",
+            "hyper-util",
+            "percent-encoding",
+            "rustls",
+            "serde",
+            "serde_json",
+        ],
+    ),
     ("zookeeper", &["rustls", "serde", "serde_json", "spawns-core", "zookeeper-client"]),
 ];
 /// The one arrow between backends.

@@ -146,6 +146,8 @@ pub(crate) struct ServiceCheck {
 struct Made {
     #[serde(rename = "ID")]
     id: String,
+    #[serde(default, rename = "Name")]
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -353,6 +355,20 @@ impl Http {
     pub(crate) async fn session_destroy(&self, operation: &'static str, id: &str, limit: Duration) -> Result<()> {
         let path = Path::of("session/destroy").then(id);
         self.ask(&Call::put(operation, path, Vec::new()), limit).await.map(drop)
+    }
+
+    /// The sessions of a node that have this name.
+    pub(crate) async fn sessions_named(
+        &self,
+        operation: &'static str,
+        node: &str,
+        name: &str,
+        limit: Duration,
+    ) -> Result<Vec<String>> {
+        let path = Path::of("session/node").then(node).flag("consistent");
+        let answer = self.ask(&Call::get(operation, path), limit).await?;
+        let all: Option<Vec<Made>> = parse(operation, "listing sessions", &answer.body)?;
+        Ok(all.into_iter().flatten().filter(|made| made.name == name).map(|made| made.id).collect())
     }
 
     /// Reads a key; the index is that of the answer, also when there is none.

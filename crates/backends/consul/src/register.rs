@@ -93,9 +93,15 @@ impl Place {
         });
         match check {
             Some("critical") => Holder::Dead,
+            // One that claimed the id together with us has left, and its record stayed.
+            None if self.is_checked(held) => Holder::Us,
             // With check=none nobody can tell that it is dead.
             _ => Holder::Another,
         }
+    }
+
+    fn is_checked(&self, held: &Held) -> bool {
+        held.checks().any(|(id, _)| owner_of_check(id) == Some(self.owner))
     }
 
     /// Writes our record to the agent.

@@ -93,12 +93,13 @@ impl Session {
     pub(crate) fn begin(self: &Arc<Self>) {
         self.supervisor.spawn("keep", keep::keep(Arc::clone(self)));
         self.back.spawn("pace", standing::pace(Arc::clone(self)));
-        let session = Arc::clone(self);
+        let (session, lifeline) = (Arc::clone(self), self.back.lifeline());
         // When all that is the caller's has ended, the connections end.
         self.back.spawn("end", async move {
             session.supervisor.closing().cancelled().await;
             session.supervisor.close().await;
             session.leaving.cancel();
+            drop(lifeline);
         });
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Candidacy {
     guid: Uuid,
     /// A request of ours may have been carried out.
     standing: bool,
+    /// A session of ours may have been made.
+    unsettled: bool,
     pacer: Option<Pacer>,
     own: Option<Own>,
     /// Ends when the lock is not ours any more.
@@ -63,6 +65,7 @@ impl Candidacy {
             value,
             guid: Uuid::new_v4(),
             standing: false,
+            unsettled: false,
             pacer: None,
             own: None,
             eye: None,
@@ -72,6 +75,11 @@ impl Candidacy {
 
     fn lost(why: impl Into<String>) -> Error {
         error(ErrorKind::LeaseLost, OPERATION, why)
+    }
+
+    /// Tells the candidacy, so that a session is found whose answer was lost.
+    fn session_name(&self) -> String {
+        format!("reception {} {}", self.election, self.guid.simple())
     }
 
     /// The backstop: only a dead agent makes it matter.
@@ -91,7 +99,7 @@ impl Candidacy {
         }
         self.domain = self.find_domain().await?;
         let asked = NewSession {
-            name: format!("reception {}", self.election),
+            name: self.session_name(),
             ttl: span(self.session_ttl()),
             lock_delay: "0s",
             behavior: "delete",
@@ -99,6 +107,8 @@ impl Candidacy {
             service_checks: vec![ServiceCheck { id: session.standing.check().to_owned() }],
         };
         let begun = tokio::time::Instant::now();
+        // Before the await: a future that is dropped there leaves a request on its way.
+        self.unsettled = true;
         let own = loop {
             let renewed = session.clock.now();
             match session.http.session_create(OPERATION, &asked, session.timeout()).await {
@@ -111,6 +121,7 @@ impl Candidacy {
             }
         };
         self.own = Some(own.clone());
+        self.unsettled = false;
         Ok(own)
     }
 
@@ -295,6 +306,13 @@ impl Claim for Candidacy {
             // Ends the session, and with it the key that it holds: one request.
             session.http.session_destroy(OPERATION, &own.id, session.timeout()).await?;
             self.own = None;
+        }
+        if self.unsettled {
+            let (name, node) = (self.session_name(), session.node(OPERATION).await?);
+            for id in session.http.sessions_named(OPERATION, &node, &name, session.timeout()).await? {
+                session.http.session_destroy(OPERATION, &id, session.timeout()).await?;
+            }
+            self.unsettled = false;
         }
         session.standing.leave(&session, self.guid).await?;
         self.pacer = None;

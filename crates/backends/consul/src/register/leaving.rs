@@ -27,11 +27,10 @@ impl Place {
             let others = held.checks().any(|(id, status)| {
                 status != "critical" && owner_of_check(id).is_some_and(|owner| owner != self.owner)
             });
-            let checked = held.checks().any(|(id, _)| id == check);
             match self.holder(Some(&held)) {
                 // One that claims the id together with us writes the record anew.
                 Holder::Us if !others => session.http.agent_deregister(OPERATION, &self.id, limit).await?,
-                _ if checked => session.http.agent_deregister_check(OPERATION, &check, limit).await?,
+                _ if self.is_checked(&held) => session.http.agent_deregister_check(OPERATION, &check, limit).await?,
                 _ => {}
             }
         }

@@ -45,9 +45,15 @@ impl Place {
             return Err(self.conflict());
         }
         // A claim that may meet others must not take their checks away: it is by them that it sees them.
-        let fresh = matches!(attempt, Attempt::First(_)) && holder == Holder::Nobody && !seizes;
+        let fresh = matches!(attempt, Attempt::First(_)) && holder != Holder::Us && !seizes;
         self.put(service, !fresh).await?;
-        self.read_back(service, fresh).await
+        self.read_back(service, fresh).await?;
+        if fresh && holder == Holder::Dead {
+            // Its checks are ours to remove by now.
+            self.put(service, true).await?;
+            self.read_back(service, false).await?;
+        }
+        Ok(())
     }
 
     async fn read_back(&mut self, service: &Service, fresh: bool) -> Result<()> {

@@ -150,7 +150,7 @@ async fn move_home(session: &Arc<Session>) {
             session.http.move_home(at);
             session.forget_node();
             let gone = error(ErrorKind::LeaseLost, OPERATION, "the agent is gone, another one takes over");
-            session.lines.tell_all(&Line::Lost(gone));
+            session.lines.lose_all(&gone);
             return;
         }
     }

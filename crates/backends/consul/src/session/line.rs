@@ -50,6 +50,9 @@ impl Lines {
     pub(crate) fn settle(&self, owner: Uuid, at: Option<Moment>) {
         if let Some(end) = self.table().get_mut(&owner) {
             end.settled = at;
+            if at.is_some() {
+                end.tell.send_replace(Line::Fine);
+            }
         }
     }
 
@@ -63,13 +66,20 @@ impl Lines {
         }
     }
 
-    /// Tells everyone how it goes; that all is fine only to those who were told otherwise.
+    /// Tells everyone how it goes; that all is fine only to those who were told otherwise, and nothing to those who have to write again.
     pub(crate) fn tell_all(&self, line: &Line) {
         for end in self.table().values() {
-            let news = !matches!((&*end.tell.borrow(), line), (Line::Fine, Line::Fine));
+            let news = !matches!((&*end.tell.borrow(), line), (Line::Fine, Line::Fine) | (Line::Lost(_), _));
             if news {
                 end.tell.send_replace(line.clone());
             }
+        }
+    }
+
+    /// Tells everyone to write again.
+    pub(crate) fn lose_all(&self, lost: &Error) {
+        for end in self.table().values() {
+            end.tell.send_replace(Line::Lost(lost.clone()));
         }
     }
 
