@@ -46,8 +46,6 @@ pub(crate) struct Record<'a> {
     pub(crate) meta: Option<BTreeMap<String, String>>,
     #[serde(default, rename = "Weights")]
     pub(crate) weights: Option<Weights>,
-    #[serde(default, rename = "CreateIndex")]
-    pub(crate) created: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -175,8 +173,23 @@ struct Committed {
 
 #[derive(Debug, Deserialize)]
 struct Outcome {
-    #[serde(rename = "KV")]
+    #[serde(default, rename = "KV")]
     pair: Option<Pair>,
+    #[serde(default, rename = "Service")]
+    service: Option<Stored>,
+}
+
+/// A service as the catalog has it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Stored {
+    #[serde(default, rename = "Address")]
+    pub(crate) address: String,
+    #[serde(default, rename = "Port")]
+    pub(crate) port: i64,
+    #[serde(default, rename = "Tags")]
+    pub(crate) tags: Option<Vec<String>>,
+    #[serde(default, rename = "Meta")]
+    pub(crate) meta: Option<BTreeMap<String, String>>,
 }
 
 /// How a check of ours answered to a pass.
@@ -223,13 +236,18 @@ impl Http {
     pub(crate) async fn agent_register(
         &self,
         operation: &'static str,
+        id: &str,
         body: Vec<u8>,
         replace: bool,
         limit: Duration,
     ) -> Result<()> {
         let path = Path::of("agent/service/register");
         let path = if replace { path.with("replace-existing-checks", "true") } else { path };
-        self.ask(&Call::put(operation, path, body).own(), limit).await.map(drop)
+        let answer = self.carry(id, Call::put(operation, path, body).own(), limit).await?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        Err(unlike(operation, &format!("writing {id}"), &answer))
     }
 
     /// Takes a service from our agent; fine when there is none.
@@ -240,7 +258,7 @@ impl Http {
         limit: Duration,
     ) -> Result<()> {
         let path = Path::of("agent/service/deregister").then(id);
-        self.gone(&Call::put(operation, path, Vec::new()).own(), id, limit).await
+        self.gone(Call::put(operation, path, Vec::new()).own(), id, limit).await
     }
 
     pub(crate) async fn agent_deregister_check(
@@ -250,11 +268,11 @@ impl Http {
         limit: Duration,
     ) -> Result<()> {
         let path = Path::of("agent/check/deregister").then(id);
-        self.gone(&Call::put(operation, path, Vec::new()).own(), id, limit).await
+        self.gone(Call::put(operation, path, Vec::new()).own(), id, limit).await
     }
 
-    async fn gone(&self, call: &Call, id: &str, limit: Duration) -> Result<()> {
-        let answer = self.send(call, limit).await?;
+    async fn gone(&self, call: Call, id: &str, limit: Duration) -> Result<()> {
+        let answer = self.carry(id, call, limit).await?;
         let unknown = answer.status == StatusCode::NOT_FOUND || says(&answer, "Unknown") || says(&answer, "unknown");
         if answer.status.is_success() || unknown {
             return Ok(());
@@ -327,6 +345,32 @@ impl Http {
         Ok(names.into_keys().collect())
     }
 
+    /// One service of a node, by a consistent read that costs the same however many there are. It is there only together with its checks.
+    pub(crate) async fn stored(
+        &self,
+        operation: &'static str,
+        node: &str,
+        id: &str,
+        checks: &[String],
+        limit: Duration,
+    ) -> Result<Option<Stored>> {
+        let mut verbs = vec![serde_json::json!({"Service": {"Verb": "get", "Node": node, "Service": {"ID": id}}})];
+        verbs.extend(checks.iter().map(|check| {
+            serde_json::json!({"Check": {"Verb": "get", "Check": {"Node": node, "CheckID": check}}})
+        }));
+        let path = Path::of("txn").flag("consistent");
+        let answer = self.send(&Call::put(operation, path, json(operation, &verbs)?), limit).await?;
+        match answer.status {
+            // What is not there fails the transaction.
+            StatusCode::CONFLICT => Ok(None),
+            status if status.is_success() => {
+                let done: Committed = parse(operation, "reading back", &answer.body)?;
+                Ok(done.results.into_iter().flatten().find_map(|outcome| outcome.service))
+            }
+            _ => Err(unlike(operation, "reading back", &answer)),
+        }
+    }
+
     // ---- sessions and keys ----
 
     pub(crate) async fn session_create(
@@ -336,8 +380,11 @@ impl Http {
         limit: Duration,
     ) -> Result<String> {
         let call = Call::put(operation, Path::of("session/create"), json(operation, session)?).own();
-        let answer = self.ask(&call, limit).await?;
-        parse::<Made>(operation, "making a session", &answer.body).map(|made| made.id)
+        let answer = self.carry(&session.name, call, limit).await?;
+        if answer.status.is_success() {
+            return parse::<Made>(operation, "making a session", &answer.body).map(|made| made.id);
+        }
+        Err(unlike(operation, "making a session", &answer))
     }
 
     /// Renews a session; false when there is none.
@@ -365,6 +412,7 @@ impl Http {
         name: &str,
         limit: Duration,
     ) -> Result<Vec<String>> {
+        self.still(name).await;
         let path = Path::of("session/node").then(node).flag("consistent");
         let answer = self.ask(&Call::get(operation, path), limit).await?;
         let all: Option<Vec<Made>> = parse(operation, "listing sessions", &answer.body)?;

@@ -87,7 +87,7 @@ impl Client for ConsulClient {
 
     async fn list_with(&self, name: &ServiceName, options: ListOptions) -> Result<Snapshot> {
         let (session, of) = (Arc::clone(&self.session), name.clone());
-        let all = self.session.supervisor.serve("list", async move { list(&session, &of).await }).await?;
+        let all = self.session.serve("list", async move { list(&session, &of).await }).await?;
         if options.any_status || all.iter().all(|service| service.status() == Status::Up) {
             return Ok(all);
         }
@@ -111,7 +111,7 @@ impl Client for ConsulClient {
 
     async fn names(&self) -> Result<BTreeSet<ServiceName>> {
         let session = Arc::clone(&self.session);
-        self.session.supervisor.serve("names", async move { names(&session).await }).await
+        self.session.serve("names", async move { names(&session).await }).await
     }
 
     async fn probe(&self) -> Result<Probe> {
@@ -121,7 +121,7 @@ impl Client for ConsulClient {
             let call = Call::get(OPERATION, Path::of("agent/self"));
             Ok(session.http.probe(&call, session.timeout()).await)
         };
-        let (endpoints, answer) = self.session.supervisor.serve(OPERATION, ask).await?;
+        let (endpoints, answer) = self.session.serve(OPERATION, ask).await?;
         let Some(answer) = answer else {
             // Nobody answered: the first error says why.
             let failed = endpoints.iter().find_map(|endpoint| endpoint.outcome.clone().err());

@@ -85,7 +85,7 @@ impl Elector for Election {
             let domain = domain(&session, OPERATION).await?.unwrap_or_default();
             Ok(Some(leader(domain, &pair)))
         };
-        self.session.supervisor.serve(OPERATION, find).await
+        self.session.serve(OPERATION, find).await
     }
 
     async fn candidates(&self) -> Result<Vec<Leader>> {

@@ -5,9 +5,10 @@ mod token;
 mod wire;
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
-        Arc,
+        Arc, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -18,6 +19,8 @@ use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use reception_core::{Endpoint, Error, ErrorKind, Result};
 use reception_kit::{CancellationToken, Supervisor};
+
+use tokio::sync::{Mutex, oneshot};
 
 pub(crate) use path::Path;
 pub(crate) use token::Token;
@@ -30,6 +33,8 @@ use crate::{
 
 /// The most bytes of an answer, unpacked: a list of 10,000 instances has 9 MB.
 pub(crate) const MOST_ANSWER: usize = 256 << 20;
+/// Keys that are remembered before those that nobody writes are forgotten.
+const GATES: usize = 256;
 const INDEX: &str = "x-consul-index";
 const TOKEN: &str = "x-consul-token";
 
@@ -46,6 +51,9 @@ struct Inner {
     /// The agent that has our registrations: asked first for everything.
     home: AtomicUsize,
     token: Token,
+    back: Supervisor,
+    /// One for each key that is being written.
+    gates: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
     /// Goes with every request: datacenter, namespace, partition.
     scope: Vec<(&'static str, String)>,
 }
@@ -104,6 +112,8 @@ impl Http {
             secure: options.tls,
             home: AtomicUsize::new(0),
             token: Token::new(options)?,
+            back: supervisor.clone(),
+            gates: std::sync::Mutex::default(),
             scope,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -192,6 +202,39 @@ impl Http {
         request.body(Full::new(call.body.clone())).map_err(|_| {
             error(ErrorKind::Config, call.operation, format!("{agent} is no host that can be asked"))
         })
+    }
+
+    /// Carries out a call that changes something, to its end, also when nobody waits for the answer any more. Calls of one key are carried out one after the
+    /// other: nothing that was sent before can land after.
+    pub(crate) async fn carry(&self, key: &str, call: Call, limit: Duration) -> Result<Answer> {
+        let turn = self.gate(key).lock_owned().await;
+        let (tell, hear) = oneshot::channel();
+        let (http, operation) = (self.clone(), call.operation);
+        self.inner.back.spawn("write", async move {
+            let answer = http.send(&call, limit).await;
+            drop(turn);
+            // Nobody may wait any more.
+            drop(tell.send(answer));
+        });
+        hear.await.unwrap_or_else(|_| Err(self.inner.back.closed(operation)))
+    }
+
+    /// Waits until nothing of this key is under way.
+    pub(crate) async fn still(&self, key: &str) {
+        drop(self.gate(key).lock_owned().await);
+    }
+
+    fn gate(&self, key: &str) -> Arc<Mutex<()>> {
+        let mut gates = self.inner.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(key).and_then(Weak::upgrade) {
+            return gate;
+        }
+        if gates.len() >= GATES {
+            gates.retain(|_, gate| gate.strong_count() > 0);
+        }
+        let gate = Arc::default();
+        gates.insert(key.to_owned(), Arc::downgrade(&gate));
+        gate
     }
 
     /// Asks every agent and says how long it took.

@@ -16,7 +16,7 @@ use reception_core::{ElectionName, ServiceId, ServiceName};
 use uuid::Uuid;
 
 pub(crate) use read::decode;
-pub(crate) use write::{Liveness, instance, session_service, stated};
+pub(crate) use write::{Liveness, instance, instance_parts, session_service};
 
 /// What the name of a service that carries our own checks is: `names` hides it.
 pub(crate) const HIDDEN: &str = "reception--session";
@@ -24,13 +24,14 @@ pub(crate) const HIDDEN: &str = "reception--session";
 pub(crate) const LOCK_FLAGS: u64 = 0x2ddc_cbc0_58a5_0c18;
 pub(crate) const OWNER: &str = "reception-owner";
 pub(crate) const NAMESPACE: &str = "reception-namespace";
-pub(crate) const STATUS: &str = "reception-status";
+const STATUS: &str = "reception-status";
 /// What our keys of the meta begin with.
 const RESERVED: &str = "reception-";
 /// Before an attribute that stands among the tags, since the meta is full.
 const SURPLUS: &str = "reception-attribute:";
 /// What the id of a check begins with that only tells what the instance says of itself.
-pub(crate) const STATED: &str = "reception-status-";
+const STATED: &str = "reception-status-";
+const ALIAS: &str = "reception-alias-";
 const MOST_META: usize = 64;
 const DOMAIN: &str = ".domain";
 
@@ -95,18 +96,19 @@ impl Names {
     }
 }
 
-/// The id of a registration's check, which tells the owner.
-pub(crate) fn liveness_check(owner: Uuid) -> String {
-    format!("reception-{}", owner.simple())
+/// The id of a registration's check, which tells the owner. An alias has another one: an agent that gets a check of another kind under a known id goes
+/// on with the old one beside it, and lets it lapse.
+pub(crate) fn liveness_check(owner: Uuid, alias: bool) -> String {
+    format!("{}{}", if alias { ALIAS } else { RESERVED }, owner.simple())
 }
 
 /// The owner that a check tells.
 pub(crate) fn owner_of_check(check: &str) -> Option<Uuid> {
-    let text = check.strip_prefix(RESERVED).filter(|text| text.len() == 32)?;
-    Uuid::try_parse(text).ok()
+    let text = check.strip_prefix(ALIAS).or_else(|| check.strip_prefix(RESERVED));
+    Uuid::try_parse(text.filter(|text| text.len() == 32)?).ok()
 }
 
-fn status_check(owner: Uuid) -> String {
+pub(crate) fn status_check(owner: Uuid) -> String {
     format!("{STATED}{}", owner.simple())
 }
 
@@ -152,7 +154,8 @@ mod tests {
     #[test]
     fn a_check_tells_its_owner() {
         let owner = Uuid::from_u128(7);
-        assert_eq!(owner_of_check(&liveness_check(owner)), Some(owner));
+        assert_eq!(owner_of_check(&liveness_check(owner, false)), Some(owner));
+        assert_eq!(owner_of_check(&liveness_check(owner, true)), Some(owner));
         assert_eq!(owner_of_check(&status_check(owner)), None);
         assert_eq!(owner_of_check("service:web"), None);
     }

@@ -29,15 +29,12 @@ const OPERATION: &str = "register";
 #[derive(Debug)]
 pub(crate) struct Place {
     session: Arc<Session>,
-    /// The names in Consul.
-    service: String,
+    /// The id in Consul.
     id: String,
     owner: Uuid,
     mark: String,
     /// A write of ours may have been carried out.
     written: bool,
-    /// It was read back at least once.
-    claimed: bool,
     line: watch::Receiver<Line>,
     doubtful: bool,
 }
@@ -65,13 +62,11 @@ impl Place {
         }
         Ok(Self {
             session: Arc::clone(session),
-            service: session.names.service(service.name()),
             mark: owner_mark(session.client, owner),
             line: session.lines.open(owner, &id),
             id,
             owner,
             written: false,
-            claimed: false,
             doubtful: false,
         })
     }
@@ -104,8 +99,8 @@ impl Place {
         held.checks().any(|(id, _)| owner_of_check(id) == Some(self.owner))
     }
 
-    /// Writes our record to the agent.
-    async fn put(&mut self, service: &Service, replace: bool) -> Result<()> {
+    /// Writes our record to the agent. True: with an alias for a check.
+    async fn put(&mut self, service: &Service, replace: bool) -> Result<bool> {
         let session = Arc::clone(&self.session);
         let (options, names) = (&session.options, &session.names);
         let (owners, forget) = ((session.client, self.owner), options.deregister_after);
@@ -117,9 +112,10 @@ impl Place {
             Check::Ttl => match session.heart.join(&session, self.owner).await? {
                 Tie::Own(own) => {
                     let record = body(&Liveness::Own(options.ttl))?;
-                    session.http.agent_register(OPERATION, record, replace, session.timeout()).await?;
-                    own.wrote(body(&session.heart.alias())?);
-                    return Ok(());
+                    let limit = session.timeout();
+                    session.http.agent_register(OPERATION, &self.id, record, replace, limit).await?;
+                    own.wrote(&self.id, body(&session.heart.alias())?);
+                    return Ok(false);
                 }
                 Tie::As(other) => Liveness::As(other),
             },
@@ -131,11 +127,12 @@ impl Place {
             Check::Tcp => Liveness::Tcp { interval: asked.0, timeout: asked.1 },
             Check::None => Liveness::None,
         };
-        session.http.agent_register(OPERATION, body(&liveness)?, replace, session.timeout()).await?;
+        let record = body(&liveness)?;
+        session.http.agent_register(OPERATION, &self.id, record, replace, session.timeout()).await?;
         if options.check != Check::Ttl {
             session.heart.joined.notify_one();
         }
-        Ok(())
+        Ok(matches!(liveness, Liveness::As(_)))
     }
 }
 
@@ -154,7 +151,6 @@ impl Slot for Place {
             }
         };
         if written.is_ok() {
-            self.claimed = true;
             self.doubtful = false;
             session.lines.settle(self.owner, Some(session.clock.now()));
         }

@@ -11,6 +11,7 @@ mod wanted;
 
 use std::{
     fmt,
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -135,6 +136,20 @@ impl Session {
 
     fn forget_node(&self) {
         *self.node.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Runs a user's call.
+    pub(crate) async fn serve<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        let outcome = self.supervisor.serve(operation, work).await;
+        // A connection that broke since the client closes is no fault of the store.
+        if outcome.is_err() && self.supervisor.is_closed() {
+            return Err(self.supervisor.closed(operation));
+        }
+        outcome
     }
 
     /// Ends everything: what the caller has first, then the connections.

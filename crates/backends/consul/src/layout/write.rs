@@ -74,7 +74,7 @@ struct Check {
 }
 
 /// The text of a status in the meta; Up says nothing.
-pub(crate) fn stated(status: Status) -> Option<&'static str> {
+fn stated(status: Status) -> Option<&'static str> {
     match status {
         Status::Up => None,
         Status::Draining => Some("draining"),
@@ -87,6 +87,36 @@ fn body<T: Serialize>(body: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(body).map_err(|_| error(ErrorKind::Internal, "register", "a record that cannot be written"))
 }
 
+/// The tags and the meta of an instance.
+type Parts = (Vec<String>, Vec<(String, String)>);
+
+/// What is written of an instance, and whether its status is stated by a check.
+pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> (Parts, bool) {
+    let mut meta = BTreeMap::from([(OWNER, mark)]);
+    if !names.namespace.is_empty() {
+        meta.insert(NAMESPACE, &names.namespace);
+    }
+    let stated = stated(service.status());
+    meta.extend(stated.map(|status| (STATUS, status)));
+    let mut tags = Vec::new();
+    if names.layout == Layout::Reception {
+        tags.push(as_json(service));
+    } else {
+        let room = MOST_META - meta.len();
+        let attribute = service.attribute("tags").unwrap_or_default();
+        tags.extend(attribute.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned));
+        for (at, (key, value)) in service.attributes().enumerate() {
+            if at < room {
+                meta.insert(key, value);
+            } else {
+                tags.push(format!("{SURPLUS}{key}={value}"));
+            }
+        }
+    }
+    let meta = meta.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    ((tags, meta), stated.is_some())
+}
+
 /// The body that registers an instance.
 pub(crate) fn instance(
     names: &Names,
@@ -97,27 +127,7 @@ pub(crate) fn instance(
 ) -> Result<Vec<u8>> {
     // Strict also for what somebody else's record was made of.
     let service = service.to_builder().build()?;
-    let mark = owner_mark(client, owner);
-    let mut meta = BTreeMap::from([(OWNER, mark.as_str())]);
-    if !names.namespace.is_empty() {
-        meta.insert(NAMESPACE, &names.namespace);
-    }
-    meta.extend(stated(service.status()).map(|status| (STATUS, status)));
-    let mut tags = Vec::new();
-    if names.layout == Layout::Reception {
-        tags.push(as_json(&service)?);
-    } else {
-        let room = MOST_META - meta.len();
-        let attribute = |key| service.attribute(key).unwrap_or_default();
-        tags.extend(attribute("tags").split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned));
-        for (at, (key, value)) in service.attributes().enumerate() {
-            if at < room {
-                meta.insert(key, value);
-            } else {
-                tags.push(format!("{SURPLUS}{key}={value}"));
-            }
-        }
-    }
+    let ((tags, meta), _) = instance_parts(names, &service, &owner_mark(client, owner));
     let weight = service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
     let port = service.port().map_or(0, std::num::NonZeroU16::get);
     let mut checks = Vec::new();
@@ -136,25 +146,25 @@ pub(crate) fn instance(
         address: service.address(),
         port,
         tags,
-        meta,
+        meta: meta.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
         weights: weight.map(|passing| Weights { passing, warning: 1 }),
         checks,
     })
 }
 
 /// Attributes as the Go library of this name wrote them.
-fn as_json(service: &Service) -> Result<String> {
+fn as_json(service: &Service) -> String {
     let attributes: BTreeMap<&str, &str> = service.attributes().collect();
     if attributes.is_empty() {
-        return Ok("null".to_owned());
+        return "null".to_owned();
     }
-    serde_json::to_string(&attributes)
-        .map_err(|_| error(ErrorKind::Internal, "register", "attributes that cannot be written"))
+    // A map of texts is always written.
+    serde_json::to_string(&attributes).unwrap_or_default()
 }
 
 fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) -> Option<Check> {
     let mut check = Check {
-        id: liveness_check(owner),
+        id: liveness_check(owner, matches!(liveness, Liveness::As(_))),
         name: "the process lives",
         status: "passing",
         deregister_critical_service_after: Some(span(forget)),

@@ -5,12 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reception_core::Result;
 
 use super::{Holder, Place};
-use crate::{
-    api::{Row, place},
-    error::nonsense,
-    http::Path,
-    layout::{OWNER, liveness_check, owner_of_check},
-};
+use crate::layout::{OWNER, liveness_check, owner_of_check};
 
 const OPERATION: &str = "close";
 const LOOK: Duration = Duration::from_millis(4);
@@ -22,44 +17,60 @@ impl Place {
         let session = Arc::clone(&self.session);
         session.lines.settle(self.owner, None);
         let limit = session.timeout();
-        let check = liveness_check(self.owner);
-        if let Some(held) = session.http.agent_health(OPERATION, &self.id, limit).await? {
+        // A write of ours may be under way.
+        session.http.still(&self.id).await;
+        let held = session.http.agent_health(OPERATION, &self.id, limit).await?;
+        if let Some(held) = &held {
             let others = held.checks().any(|(id, status)| {
                 status != "critical" && owner_of_check(id).is_some_and(|owner| owner != self.owner)
             });
-            match self.holder(Some(&held)) {
+            if self.holder(Some(held)) == Holder::Us && !others {
+                session.http.agent_deregister(OPERATION, &self.id, limit).await?;
+            } else {
                 // One that claims the id together with us writes the record anew.
-                Holder::Us if !others => session.http.agent_deregister(OPERATION, &self.id, limit).await?,
-                _ if self.is_checked(&held) => session.http.agent_deregister_check(OPERATION, &check, limit).await?,
-                _ => {}
+                for (check, _) in held.checks().filter(|(id, _)| owner_of_check(id) == Some(self.owner)) {
+                    session.http.agent_deregister_check(OPERATION, check, limit).await?;
+                }
             }
         }
         session.heart.leave(&session, self.owner).await?;
-        self.see_gone(&check).await?;
+        self.see_gone().await?;
         self.written = false;
         Ok(())
     }
 
-    async fn see_gone(&self, check: &str) -> Result<()> {
-        let filter = format!("Service.ID == \"{}\"", self.id);
+    /// Waits until the catalog does not have it as ours any more.
+    async fn see_gone(&self) -> Result<()> {
+        let session = &self.session;
+        let node = session.node(OPERATION).await?;
         let mut pause = LOOK;
         loop {
-            let how = |path: Path| path.with("filter", &filter).flag("consistent");
-            let answer = self.session.http.health(OPERATION, &self.service, how, self.session.timeout()).await?;
-            let rows: Option<Vec<Row<'_>>> = serde_json::from_slice(&answer.body)
-                .map_err(|wrong| nonsense(OPERATION, "reading back", place(&wrong)))?;
-            let stands = rows.iter().flatten().any(|row| {
-                let mark = row.service.meta.as_ref().and_then(|meta| meta.get(OWNER));
-                let others = row.checks.iter().flatten().filter_map(|check| owner_of_check(&check.id));
-                let shared = others.into_iter().any(|owner| owner != self.owner);
-                let ours = mark.is_some_and(|mark| *mark == self.mark) && !shared;
-                ours || row.checks.iter().flatten().any(|other| other.id == check)
+            let stored = session.http.stored(OPERATION, &node, &self.id, &[], session.timeout()).await?;
+            let ours = stored.is_some_and(|stored| {
+                stored.meta.as_ref().and_then(|meta| meta.get(OWNER)).is_some_and(|mark| *mark == self.mark)
             });
-            if !stands {
+            if !ours || self.is_shared(&node).await? {
                 return Ok(());
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);
         }
+    }
+
+    /// Whether our record is another's by now, who has not written over it yet: our check is not at it any more.
+    async fn is_shared(&self, node: &str) -> Result<bool> {
+        let session = &self.session;
+        let held = session.http.agent_health(OPERATION, &self.id, session.timeout()).await?;
+        let Some(held) = held else { return Ok(false) };
+        if self.is_checked(&held) || !held.checks().any(|(id, _)| owner_of_check(id).is_some()) {
+            return Ok(false);
+        }
+        for alias in [false, true] {
+            let check = [liveness_check(self.owner, alias)];
+            if session.http.stored(OPERATION, node, &self.id, &check, session.timeout()).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

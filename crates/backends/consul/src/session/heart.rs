@@ -25,7 +25,7 @@ enum Mode {
     Own {
         owner: Uuid,
         /// What moves the instance to the service's check, once it was written.
-        moved: Option<Vec<u8>>,
+        moved: Option<(String, Vec<u8>)>,
     },
     Shared {
         members: BTreeSet<Uuid>,
@@ -56,9 +56,9 @@ pub(crate) struct Own<'a>(MutexGuard<'a, Mode>);
 
 impl Own<'_> {
     /// It was written; `moved` writes it as tied to the service.
-    pub(crate) fn wrote(mut self, body: Vec<u8>) {
+    pub(crate) fn wrote(mut self, id: &str, body: Vec<u8>) {
         if let Mode::Own { moved, .. } = &mut *self.0 {
-            *moved = Some(body);
+            *moved = Some((id.to_owned(), body));
         }
     }
 }
@@ -87,11 +87,11 @@ impl Heart {
             Mode::Own { owner, .. } if *owner == who => {}
             Mode::Own { owner, moved } => {
                 self.write(session, OPERATION).await?;
-                if let Some(body) = moved.take() {
-                    let moved = session.http.agent_register(OPERATION, body.clone(), true, session.timeout()).await;
+                if let Some((id, body)) = moved.take() {
+                    let moved = session.http.agent_register(OPERATION, &id, body.clone(), true, session.timeout()).await;
                     if let Err(failed) = moved {
                         // Not known whether it was: the next one moves it again.
-                        *mode = Mode::Own { owner: *owner, moved: Some(body) };
+                        *mode = Mode::Own { owner: *owner, moved: Some((id, body)) };
                         return Err(failed);
                     }
                 }
@@ -133,7 +133,7 @@ impl Heart {
             Mode::Idle => None,
             // Not written yet: there is nothing to pass.
             Mode::Own { moved: None, .. } => None,
-            Mode::Own { owner, .. } => Some((liveness_check(*owner), Some(*owner))),
+            Mode::Own { owner, .. } => Some((liveness_check(*owner, false), Some(*owner))),
             Mode::Shared { .. } => Some((self.check.clone(), None)),
         }
     }
@@ -148,6 +148,6 @@ impl Heart {
         let options = &session.options;
         let body =
             session_service(&session.names, &self.service, &self.check, options.ttl, options.deregister_after)?;
-        session.http.agent_register(operation, body, true, session.timeout()).await
+        session.http.agent_register(operation, &self.service, body, true, session.timeout()).await
     }
 }

@@ -2,14 +2,15 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use reception_core::{Error, Result};
-use tokio::sync::watch;
+use reception_kit::CancellationToken;
+use tokio::sync::{Notify, watch};
 
 use super::Session;
 use crate::http::{Answer, Call, Path};
@@ -20,13 +21,16 @@ const EVERY: Duration = Duration::from_secs(3);
 /// How long a question may stay unanswered.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long an agent holds a question back when nothing changes.
-const WAIT: Duration = Duration::from_secs(60);
+/// A question that nobody waits for any more stays with the agent until then.
+const WAIT: Duration = Duration::from_secs(15);
 
 /// Asks for all who wait.
 #[derive(Debug)]
 pub(crate) struct Lookout {
     waiting: AtomicUsize,
     running: AtomicBool,
+    /// Nobody waits any more.
+    idle: Notify,
     /// The last failure, and its number.
     failed: watch::Sender<Option<Error>>,
 }
@@ -36,13 +40,15 @@ struct Waiting<'a>(&'a Lookout);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        if self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_one();
+        }
     }
 }
 
 impl Lookout {
     pub(super) fn new() -> Self {
-        Self { waiting: AtomicUsize::new(0), running: AtomicBool::new(false), failed: watch::channel(None).0 }
+        Self { waiting: AtomicUsize::new(0), running: AtomicBool::new(false), idle: Notify::new(), failed: watch::channel(None).0 }
     }
 }
 
@@ -81,22 +87,27 @@ impl Session {
     }
 }
 
-async fn look_out(session: std::sync::Weak<Session>, closing: reception_kit::CancellationToken) {
+async fn look_out(session: Weak<Session>, closing: CancellationToken) {
+    let Some(session) = session.upgrade() else { return };
+    let lookout = &session.lookout;
     loop {
-        tokio::select! {
+        let due = tokio::select! {
             () = closing.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-        let Some(session) = session.upgrade() else { return };
-        if session.lookout.waiting.load(Ordering::Acquire) == 0 {
-            session.lookout.running.store(false, Ordering::Release);
+            () = lookout.idle.notified() => false,
+            () = tokio::time::sleep(EVERY) => true,
+        };
+        if lookout.waiting.load(Ordering::Acquire) == 0 {
+            lookout.running.store(false, Ordering::Release);
             // One that came in between finds it running no more, or is seen here.
-            let again = session.lookout.waiting.load(Ordering::Acquire) > 0
-                && !session.lookout.running.swap(true, Ordering::AcqRel);
+            let again = lookout.waiting.load(Ordering::Acquire) > 0
+                && !lookout.running.swap(true, Ordering::AcqRel);
             if again {
                 continue;
             }
             return;
+        }
+        if !due {
+            continue;
         }
         let call = Call::get(OPERATION, Path::of("status/leader"));
         let ask = session.http.send_to(session.http.home(), &call, PATIENCE.min(session.timeout()));
@@ -105,7 +116,7 @@ async fn look_out(session: std::sync::Weak<Session>, closing: reception_kit::Can
             answer = ask => answer,
         };
         if let Err(failed) = answer {
-            session.lookout.failed.send_replace(Some(failed));
+            lookout.failed.send_replace(Some(failed));
         }
     }
 }

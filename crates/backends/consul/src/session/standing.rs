@@ -20,13 +20,20 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// Who stands.
 #[derive(Debug)]
 pub(crate) struct Standing {
-    /// Each candidacy, and whether it leads.
-    members: Mutex<BTreeMap<Uuid, bool>>,
+    members: Mutex<Members>,
     changed: Notify,
     /// The moment before the last pass that was acknowledged.
     passed: watch::Sender<Option<Moment>>,
     service: String,
     check: String,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    /// Each candidacy, and whether it leads.
+    who: BTreeMap<Uuid, bool>,
+    /// The check was written.
+    checked: bool,
 }
 
 /// What one candidacy hears.
@@ -70,12 +77,14 @@ impl Standing {
     /// Lets a candidacy stand; again is fine.
     pub(crate) async fn join(&self, session: &Arc<Session>, who: Uuid) -> Result<Pacer> {
         let mut members = self.members.lock().await;
-        if members.is_empty() {
+        // Before the await: who is dropped there has to leave.
+        members.who.entry(who).or_insert(false);
+        if !members.checked {
             // A check that stood before has nothing to say of this one.
             self.passed.send_replace(None);
             self.write(session).await?;
+            members.checked = true;
         }
-        members.entry(who).or_insert(false);
         drop(members);
         self.changed.notify_one();
         Ok(Pacer { passed: self.passed.subscribe() })
@@ -83,7 +92,7 @@ impl Standing {
 
     /// Says that it leads: the check is passed more often.
     pub(crate) async fn leads(&self, who: Uuid) {
-        if let Some(leads) = self.members.lock().await.get_mut(&who) {
+        if let Some(leads) = self.members.lock().await.who.get_mut(&who) {
             *leads = true;
         }
         self.changed.notify_one();
@@ -91,10 +100,11 @@ impl Standing {
 
     pub(crate) async fn leave(&self, session: &Arc<Session>, who: Uuid) -> Result<()> {
         let mut members = self.members.lock().await;
-        if members.len() == 1 && members.contains_key(&who) {
+        if members.who.len() == 1 && members.who.contains_key(&who) {
             session.http.agent_deregister(OPERATION, &self.service, session.timeout()).await?;
+            members.checked = false;
         }
-        members.remove(&who);
+        members.who.remove(&who);
         Ok(())
     }
 
@@ -107,7 +117,7 @@ impl Standing {
             options.election_ttl,
             options.deregister_after,
         )?;
-        session.http.agent_register(OPERATION, body, true, session.timeout()).await
+        session.http.agent_register(OPERATION, &self.service, body, true, session.timeout()).await
     }
 
     /// The moment of the last pass, if it is not older than half the time to live; else passes now.
@@ -130,7 +140,7 @@ impl Standing {
             }
             Passed::Unknown => {
                 // Sessions that were bound to it are gone; their owners notice by themselves.
-                if !self.members.lock().await.is_empty() {
+                if !self.members.lock().await.who.is_empty() {
                     self.write(session).await?;
                 }
                 Err(error(ErrorKind::LeaseLost, OPERATION, "the agent did not know the check of our elections"))
@@ -148,7 +158,7 @@ pub(super) async fn pace(session: Arc<Session>) {
         loop {
             let (none, leads) = {
                 let members = standing.members.lock().await;
-                (members.is_empty(), members.values().any(|leads| *leads))
+                (!members.checked, members.who.values().any(|leads| *leads))
             };
             if none {
                 standing.changed.notified().await;
