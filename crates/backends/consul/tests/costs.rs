@@ -40,7 +40,8 @@ impl Stage {
                     "ID": format!("api-{number}"), "Service": "api", "Address": "10.0.0.9", "Port": 9000,
                     "Meta": { "zone": "a", "version": "1.4.2" } } } })
             };
-            let node = json!({ "Node": { "Verb": "set", "Node": { "Node": "elsewhere", "Address": "10.0.0.9" } } });
+            let node =
+                json!({ "Node": { "Verb": "set", "Node": { "Node": "elsewhere", "Address": "10.0.0.9" } } });
             let mut steps = vec![node];
             steps.extend(page.iter().take(63).map(service));
             let rest: Vec<_> = page.iter().skip(63).map(service).collect();
@@ -82,8 +83,7 @@ async fn a_thousand_registrations_cost_one_pass_in_half_a_ttl() {
     let begun = Instant::now();
     sleep(TTL * 3).await;
     let halves = begun.elapsed().as_secs_f64() / (TTL.as_secs_f64() / 2.0);
-    let (passes, all) =
-        (stage.asked("PUT /v1/agent/check/") - passes, stage.proxy.asked().len() - all);
+    let (passes, all) = (stage.asked("PUT /v1/agent/check/") - passes, stage.proxy.asked().len() - all);
     assert!(passes >= 3, "nobody passes the check");
     assert!(passes as f64 <= halves + 1.0, "{passes} passes in {halves:.1} halves of a ttl");
     // The comparison with the catalog comes besides, every 15 s at most.
