@@ -5,6 +5,7 @@
 //! server. So each backend plays the same scenarios.
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
+mod consul;
 mod etcd;
 mod leading;
 mod local;

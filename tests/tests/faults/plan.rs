@@ -11,7 +11,7 @@ use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Builder;
 
 use crate::{
-    etcd, local,
+    consul, etcd, local,
     scenario::{Outcome, Scenario, all, left_out, unproven},
     stage::Stage,
     zookeeper,
@@ -24,7 +24,7 @@ const THREADS: usize = 3;
 const SEED: u64 = 1;
 
 /// The backends that have a stand.
-const BACKENDS: &[&str] = &["etcd", "local", "zookeeper"];
+const BACKENDS: &[&str] = &["consul", "etcd", "local", "zookeeper"];
 
 /// What `cargo xtask faults` passes on.
 struct Plan {
@@ -113,6 +113,7 @@ fn play(backend: &'static str, scenario: Scenario, seed: u64, full: bool) -> Out
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         runtime.block_on(async {
             let stand = match backend {
+                "consul" => consul::stand(scenario.number).await?,
                 "etcd" => etcd::stand(scenario.number).await?,
                 "local" => local::stand()?,
                 "zookeeper" => zookeeper::stand(scenario.number).await?,

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::{leading, machine, serving, stage::Stage, stand::Lack};
+use crate::{consul, leading, machine, serving, stage::Stage, stand::Lack};
 
 /// What a scenario answers; the text says what did not hold. A panic says the same.
 pub(crate) type Outcome = Result<(), String>;
@@ -42,6 +42,9 @@ pub(crate) fn all(backend: &str) -> Vec<Scenario> {
         all.retain(|scenario| !machine::LEFT_OUT.iter().any(|(name, _)| *name == scenario.name));
         all.extend(machine::SCENARIOS);
     }
+    if backend == "consul" {
+        all.extend(consul::SCENARIOS);
+    }
     all.sort_by_key(|scenario| scenario.number);
     all
 }
@@ -53,6 +56,9 @@ fn shared() -> Vec<Scenario> {
 /// What a backend does not play, each with the number, its name where one scenario of several is meant, and the reason.
 pub(crate) fn left_out(backend: &str) -> Vec<(u8, &'static str, &'static str)> {
     let mut out: Vec<_> = LEFT_OUT.iter().map(|(number, reason)| (*number, "", *reason)).collect();
+    if backend == "consul" {
+        out.retain(|(number, ..)| !consul::SCENARIOS.iter().any(|scenario| scenario.number == *number));
+    }
     if backend == "local" {
         let shared = shared();
         out.extend(machine::LEFT_OUT.iter().map(|(name, reason)| {

@@ -5,6 +5,8 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use reception::async_trait;
 use reception_lab::Result;
 
+use crate::serving::cast::NOTICE;
+
 /// How a server may be set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setup {
@@ -120,6 +122,11 @@ pub(crate) trait Stand: Send + Sync {
 
     /// How long the store may take to notice a death, beyond the granted ttl.
     fn expiry_slack(&self) -> Duration;
+
+    /// How long the owner of a registration may take to have it back after `revoke`: it is told of the end of a lease at once.
+    fn back_after_revoke(&self) -> Duration {
+        NOTICE + Duration::from_secs(1)
+    }
 
     /// Kills the server (SIGKILL).
     fn kill(&self);

@@ -7,7 +7,7 @@ use reception_lab::history::Bounds;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    cast::{NOTICE, REPAIR, SETTLE, active, dial, hold, ids, listed, register, text},
+    cast::{REPAIR, SETTLE, active, dial, hold, ids, listed, register, text},
     ledger::Ledger,
     sight::Sight,
 };
@@ -16,7 +16,7 @@ use crate::{scenario::Outcome, stage::Stage};
 const TTL: Duration = Duration::from_secs(10);
 
 /// F21, the registrar's side. Somebody revokes every lease, 5 times (50 in full), at any moment of the renewals. The owner hears of
-/// it (W, which is not looked at by itself) and registers again within W + 1 s, on a new lease, with one removal and one return for each
+/// it (W, which is not looked at by itself) and registers again within W + 1 s, on a new lease (on Consul, where nobody tells it, within R), with one removal and one return for each
 /// instance at most (law L7). The leader's side is played among the leaders, with a bound of its own.
 pub(super) async fn revoked_leases_are_granted_again_at_once(stage: &mut Stage) -> Outcome {
     let client = dial(&stage.direct("revoked", TTL)).await?;
@@ -29,7 +29,7 @@ pub(super) async fn revoked_leases_are_granted_again_at_once(stage: &mut Stage) 
         sleep(calm).await;
         stage.stand.revoke("revoked").await.map_err(text)?;
         let begun = Instant::now();
-        back(&reader, &all, NOTICE + Duration::from_secs(1))
+        back(&reader, &all, stage.stand.back_after_revoke())
             .await
             .map_err(|late| format!("round {round}: {late} after {:?}", begun.elapsed()))?;
         sight.shows("full view", &all, SETTLE).await?;
