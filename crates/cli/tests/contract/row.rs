@@ -34,6 +34,8 @@ impl Row {
 
 /// The rows that a build without their feature has not.
 pub(crate) const ABSENT: &[&str] = &[
+    #[cfg(not(feature = "consul"))]
+    "consul",
     #[cfg(not(feature = "etcd"))]
     "etcd",
     #[cfg(not(feature = "zookeeper"))]
@@ -42,6 +44,17 @@ pub(crate) const ABSENT: &[&str] = &[
 
 /// Every row; a new backend adds its own.
 pub(crate) const ROWS: &[Row] = &[
+    #[cfg(feature = "consul")]
+    Row {
+        name: "consul",
+        lacks: &[
+            (Need::Fixed, "its content is written"),
+            (Need::Users, "a token opens the door there, and no password"),
+            (Need::Promptness, "the dead are there until their check lapses"),
+        ],
+        missing: stores::consul_missing,
+        open: stores::consul,
+    },
     #[cfg(feature = "etcd")]
     Row {
         name: "etcd",

@@ -7,6 +7,8 @@ use reception::async_trait;
 use reception_lab::Result;
 use tempfile::TempDir;
 
+#[cfg(feature = "consul")]
+mod consul;
 #[cfg(feature = "etcd")]
 mod etcd;
 #[cfg(feature = "zookeeper")]
@@ -120,6 +122,8 @@ fn ready(store: impl Store + 'static) -> Opening {
     Box::pin(std::future::ready(Ok(store)))
 }
 
+#[cfg(feature = "consul")]
+pub(crate) use self::consul::{consul, consul_missing};
 #[cfg(feature = "etcd")]
 pub(crate) use self::etcd::{etcd, etcd_missing};
 #[cfg(feature = "zookeeper")]
