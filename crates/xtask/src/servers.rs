@@ -39,7 +39,7 @@ struct Kind {
 }
 
 /// The last release of Debian with Consul; its program runs on later ones.
-const CONSUL: Package =
+pub(crate) const CONSUL: Package =
     Package { name: "consul", suite: "bullseye", folder: "consul-1.8.7", program: "usr/bin/consul" };
 
 /// Where Debian puts jars.

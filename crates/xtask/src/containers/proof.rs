@@ -10,6 +10,8 @@ use crate::{
     leash::{Leash, say},
     protoc,
     run::{minutes, spelled},
+    servers,
+    unpack::Package,
     workspace::{Workspace, cargo},
 };
 
@@ -23,18 +25,31 @@ pub(crate) struct Service {
     pub(crate) name: &'static str,
     /// What a stand-in is made of.
     pub(crate) packages: &'static [&'static str],
+    /// The program that a stand-in gets besides, where the release here has none.
+    pub(crate) unpacked: Option<&'static Package>,
     /// The command that tells its version.
     pub(crate) version: &'static [&'static str],
     /// The cases that cannot be shown there, each with its reason in the fixture.
     unproven: &'static [&'static str],
 }
 
-pub(crate) const SERVICES: &[Service] = &[Service {
-    name: "etcd",
-    packages: &["etcd-server", "etcd-client"],
-    version: &["etcd", "--version"],
-    unproven: &[],
-}];
+pub(crate) const SERVICES: &[Service] = &[
+    Service {
+        name: "consul",
+        // Any that every system has.
+        packages: &["base-files"],
+        unpacked: Some(&servers::CONSUL),
+        version: &["consul", "version"],
+        unproven: &["l09::candidates_stand_in_the_order_of_their_coming"],
+    },
+    Service {
+        name: "etcd",
+        packages: &["etcd-server", "etcd-client"],
+        unpacked: None,
+        version: &["etcd", "--version"],
+        unproven: &[],
+    },
+];
 
 impl Service {
     /// Names the image of the service in `docker-compose.yml`.

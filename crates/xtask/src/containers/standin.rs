@@ -20,6 +20,7 @@ use crate::{
     Result, apt,
     leash::{Leash, say},
     run::minutes,
+    unpack::Package,
 };
 
 const BRIEF: Duration = Duration::from_secs(30);
@@ -78,7 +79,8 @@ pub(crate) fn image(
 
 fn stand_in(leash: &Leash, daemon: &Daemon, room: &Room, service: &Service) -> Result<Image> {
     let mirror = mirror::own()?;
-    let version = candidate(leash, service.packages[0])?;
+    let mut version = candidate(leash, service.packages[0])?;
+    version.extend(service.unpacked.iter().flat_map(|package| ["-", package.folder]));
     let key = key(service.name, &mirror.suite, &version);
     let kept = room.cache().join(format!("{key}.tar"));
     if kept.is_file() {
@@ -127,6 +129,9 @@ fn make(leash: &Leash, room: &Room, mirror: &Mirror, service: &Service, kept: &P
     let root = room.folder().join("root");
     let mut command = tied("debootstrap");
     leash.quiet(command.args(arguments(mirror, service.packages)).arg(&root).arg(&mirror.uri), MAKE)?;
+    if let Some(package) = service.unpacked {
+        put(leash, package, &root)?;
+    }
     let fresh = room.folder().join("fresh.tar");
     let mut tar = Command::new("tar");
     tar.arg("--directory").arg(&root).args(LEFT_OUT.iter().map(|path| format!("--exclude={path}")));
@@ -136,6 +141,17 @@ fn make(leash: &Leash, room: &Room, mirror: &Mirror, service: &Service, kept: &P
     fs::create_dir_all(room.cache()).map_err(failed)?;
     fs::rename(&fresh, kept).map_err(failed)?;
     fs::remove_dir_all(&root).map_err(|e| format!("{}: {e}", root.display()))
+}
+
+/// Puts a program that was unpacked into the system at `root`.
+fn put(leash: &Leash, package: &Package, root: &Path) -> Result<()> {
+    if package.find().is_none() {
+        let run: apt::Runner<'_> = &|command| leash.quiet(command, MAKE);
+        package.bring("containers", run)?;
+    }
+    let program = package.find().ok_or_else(|| format!("{} was not unpacked", package.name))?;
+    let target = root.join("usr/bin").join(package.name);
+    fs::copy(&program, &target).map(drop).map_err(|e| format!("{}: {e}", target.display()))
 }
 
 fn arguments(mirror: &Mirror, packages: &[&str]) -> Vec<String> {
