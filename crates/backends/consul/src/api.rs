@@ -273,7 +273,8 @@ impl Http {
 
     async fn gone(&self, call: Call, id: &str, limit: Duration) -> Result<()> {
         let answer = self.carry(id, call, limit).await?;
-        let unknown = answer.status == StatusCode::NOT_FOUND || says(&answer, "Unknown") || says(&answer, "unknown");
+        let unknown =
+            answer.status == StatusCode::NOT_FOUND || says(&answer, "Unknown") || says(&answer, "unknown");
         if answer.status.is_success() || unknown {
             return Ok(());
         }
@@ -338,10 +339,15 @@ impl Http {
     }
 
     /// The names of all services.
-    pub(crate) async fn service_names(&self, operation: &'static str, limit: Duration) -> Result<Vec<String>> {
+    pub(crate) async fn service_names(
+        &self,
+        operation: &'static str,
+        limit: Duration,
+    ) -> Result<Vec<String>> {
         let path = Path::of("catalog/services").flag("consistent");
         let answer = self.ask(&Call::get(operation, path), limit).await?;
-        let names: BTreeMap<String, serde::de::IgnoredAny> = parse(operation, "listing services", &answer.body)?;
+        let names: BTreeMap<String, serde::de::IgnoredAny> =
+            parse(operation, "listing services", &answer.body)?;
         Ok(names.into_keys().collect())
     }
 
@@ -354,10 +360,11 @@ impl Http {
         checks: &[String],
         limit: Duration,
     ) -> Result<Option<Stored>> {
-        let mut verbs = vec![serde_json::json!({"Service": {"Verb": "get", "Node": node, "Service": {"ID": id}}})];
-        verbs.extend(checks.iter().map(|check| {
-            serde_json::json!({"Check": {"Verb": "get", "Check": {"Node": node, "CheckID": check}}})
-        }));
+        let mut verbs =
+            vec![serde_json::json!({"Service": {"Verb": "get", "Node": node, "Service": {"ID": id}}})];
+        verbs.extend(checks.iter().map(
+            |check| serde_json::json!({"Check": {"Verb": "get", "Check": {"Node": node, "CheckID": check}}}),
+        ));
         let path = Path::of("txn").flag("consistent");
         let answer = self.send(&Call::put(operation, path, json(operation, &verbs)?), limit).await?;
         match answer.status {
@@ -388,7 +395,12 @@ impl Http {
     }
 
     /// Renews a session; false when there is none.
-    pub(crate) async fn session_renew(&self, operation: &'static str, id: &str, limit: Duration) -> Result<bool> {
+    pub(crate) async fn session_renew(
+        &self,
+        operation: &'static str,
+        id: &str,
+        limit: Duration,
+    ) -> Result<bool> {
         let path = Path::of("session/renew").then(id);
         let answer = self.send(&Call::put(operation, path, Vec::new()), limit).await?;
         match answer.status {
@@ -399,7 +411,12 @@ impl Http {
     }
 
     /// Ends a session, and with it what it holds.
-    pub(crate) async fn session_destroy(&self, operation: &'static str, id: &str, limit: Duration) -> Result<()> {
+    pub(crate) async fn session_destroy(
+        &self,
+        operation: &'static str,
+        id: &str,
+        limit: Duration,
+    ) -> Result<()> {
         let path = Path::of("session/destroy").then(id);
         self.ask(&Call::put(operation, path, Vec::new()), limit).await.map(drop)
     }

@@ -7,8 +7,8 @@ mod observe;
 use std::{sync::Arc, time::Duration};
 
 use reception_core::{
-    BoxStream, ElectionName, Elector, Error, ErrorKind, FencingToken, Leader, Leadership, Observation, Result,
-    Service, async_trait,
+    BoxStream, ElectionName, Elector, Error, ErrorKind, FencingToken, Leader, Leadership, Observation,
+    Result, Service, async_trait,
 };
 use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation, record};
 

@@ -72,7 +72,10 @@ mod tests {
             error.to_string(),
             "register on consul: writing api:one: the agent answered 403: Permission denied (denied)"
         );
-        assert_eq!(refused("x", "y", StatusCode::FORBIDDEN, b"ACL not found").kind(), ErrorKind::Unauthenticated);
+        assert_eq!(
+            refused("x", "y", StatusCode::FORBIDDEN, b"ACL not found").kind(),
+            ErrorKind::Unauthenticated
+        );
         assert_eq!(refused("x", "y", StatusCode::INTERNAL_SERVER_ERROR, b"").kind(), ErrorKind::Unavailable);
     }
 

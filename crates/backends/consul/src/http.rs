@@ -15,8 +15,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::Full;
+use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result};
 use reception_kit::{CancellationToken, Supervisor};
 
@@ -101,9 +101,11 @@ impl Http {
         leaving: &CancellationToken,
     ) -> Result<Self> {
         let mut scope = Vec::new();
-        for (key, value) in
-            [("dc", &options.datacenter), ("ns", &options.enterprise_namespace), ("partition", &options.partition)]
-        {
+        for (key, value) in [
+            ("dc", &options.datacenter),
+            ("ns", &options.enterprise_namespace),
+            ("partition", &options.partition),
+        ] {
             scope.extend(value.clone().map(|value| (key, value)));
         }
         let inner = Inner {

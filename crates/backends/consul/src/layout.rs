@@ -142,11 +142,20 @@ mod tests {
         let (name, id) = (ServiceName::new("api").unwrap(), ServiceId::new("one").unwrap());
         let election = ElectionName::new("reaper").unwrap();
         let plain = Names::new("", Layout::Native);
-        assert_eq!((plain.service(&name), plain.instance(&name, &id)), ("api".to_owned(), "api:one".to_owned()));
-        assert_eq!((plain.lock(&election), plain.domain()), ("reaper/.lock".to_owned(), "reception/.domain".to_owned()));
+        assert_eq!(
+            (plain.service(&name), plain.instance(&name, &id)),
+            ("api".to_owned(), "api:one".to_owned())
+        );
+        assert_eq!(
+            (plain.lock(&election), plain.domain()),
+            ("reaper/.lock".to_owned(), "reception/.domain".to_owned())
+        );
         let names = Names::new("eu/prod", Layout::Native);
         assert_eq!(names.instance(&name, &id), "eu-prod-api:one");
-        assert_eq!((names.lock(&election), names.domain()), ("eu/prod/reaper/.lock".to_owned(), "eu/prod/.domain".to_owned()));
+        assert_eq!(
+            (names.lock(&election), names.domain()),
+            ("eu/prod/reaper/.lock".to_owned(), "eu/prod/.domain".to_owned())
+        );
         assert_eq!(names.known_as("eu-prod-api"), Some(name));
         assert_eq!((names.known_as("api"), plain.known_as(HIDDEN)), (None, None));
     }

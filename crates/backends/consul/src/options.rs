@@ -12,9 +12,11 @@ pub(crate) use access::tls;
 use crate::{error::error, layout::Layout};
 
 const TTL: Opt<Duration> =
-    Opt::new("ttl", "how long a dead process may still be seen: the check of its registrations").default("10s");
+    Opt::new("ttl", "how long a dead process may still be seen: the check of its registrations")
+        .default("10s");
 const ELECTION_TTL: Opt<Duration> =
-    Opt::new("election_ttl", "how long a dead candidate may still lead: the check of its elections").default("5s");
+    Opt::new("election_ttl", "how long a dead candidate may still lead: the check of its elections")
+        .default("5s");
 const TIMEOUT: Opt<Duration> = Opt::new("timeout", "how long one call may take").default("5s");
 const CHECK: Opt<String> = Opt::new(
     "check",
@@ -26,7 +28,8 @@ const INTERVAL: Opt<Duration> =
 const CHECK_TIMEOUT: Opt<Duration> =
     Opt::new("check_timeout", "how long the agent waits for an answer to that").default("2s");
 const CHECK_BIND: Opt<String> =
-    Opt::new("check_bind", "where this process listens with check=http; port 0 is any").default("127.0.0.1:0");
+    Opt::new("check_bind", "where this process listens with check=http; port 0 is any")
+        .default("127.0.0.1:0");
 const CHECK_HOST: Opt<String> =
     Opt::new("check_host", "the host at which the agent finds that, else the instance's address");
 const DEREGISTER_AFTER: Opt<Duration> = Opt::new(
@@ -35,9 +38,11 @@ const DEREGISTER_AFTER: Opt<Duration> = Opt::new(
 )
 .default("1m");
 const LAYOUT: Opt<String> =
-    Opt::new("layout", "what instances look like: native, or reception as the Go library wrote them").default("native");
+    Opt::new("layout", "what instances look like: native, or reception as the Go library wrote them")
+        .default("native");
 const TOKEN: Opt<Secret> = Opt::new("token", "the ACL token");
-const TOKEN_FILE: Opt<PathBuf> = Opt::new("token_file", "a file with the ACL token, read again when it changes");
+const TOKEN_FILE: Opt<PathBuf> =
+    Opt::new("token_file", "a file with the ACL token, read again when it changes");
 const DATACENTER: Opt<String> = Opt::new("datacenter", "the datacenter, else the agent's");
 const NAMESPACE: Opt<String> = Opt::new("namespace", "the namespace of Consul Enterprise");
 const PARTITION: Opt<String> = Opt::new("partition", "the admin partition of Consul Enterprise");
@@ -210,7 +215,9 @@ impl Options {
 
     /// Checks everything that does not need a file.
     pub(crate) fn checked(&self) -> Result<()> {
-        for (key, span) in [("ttl", self.ttl), ("election_ttl", self.election_ttl), ("interval", self.interval)] {
+        for (key, span) in
+            [("ttl", self.ttl), ("election_ttl", self.election_ttl), ("interval", self.interval)]
+        {
             if span < LEAST_TTL || span > MOST_TTL {
                 let text = format!("option {key:?} is {span:?}, not between {LEAST_TTL:?} and {MOST_TTL:?}");
                 return Err(refuse(text));
@@ -218,7 +225,8 @@ impl Options {
         }
         for (key, span) in [("timeout", self.timeout), ("check_timeout", self.check_timeout)] {
             if span < LEAST_TIMEOUT || span > MOST_TTL {
-                let text = format!("option {key:?} is {span:?}, not between {LEAST_TIMEOUT:?} and {MOST_TTL:?}");
+                let text =
+                    format!("option {key:?} is {span:?}, not between {LEAST_TIMEOUT:?} and {MOST_TTL:?}");
                 return Err(refuse(text));
             }
         }
@@ -287,8 +295,10 @@ mod tests {
 
     #[test]
     fn a_url_gives_agents_namespace_and_options() {
-        let options =
-            read("consul://a,b:1,[::1]/eu/prod?ttl=4s&election_ttl=2s&check=tcp&layout=reception&token=sesame").unwrap();
+        let options = read(
+            "consul://a,b:1,[::1]/eu/prod?ttl=4s&election_ttl=2s&check=tcp&layout=reception&token=sesame",
+        )
+        .unwrap();
         assert_eq!(options.addresses(), ["a:8500", "b:1", "[::1]:8500"]);
         assert_eq!((options.namespace.as_str(), options.check), ("eu/prod", Check::Tcp));
         assert_eq!((options.ttl, options.election_ttl), (Duration::from_secs(4), Duration::from_secs(2)));

@@ -164,13 +164,17 @@ impl Slot for Place {
             return Ok(());
         }
         let session = Arc::clone(&self.session);
+        // What cannot be withdrawn now must not come back by a pass.
+        session.heart.quit(self.owner).await;
         let _turn = session.writes.acquire().await;
         let limit = session.timeout();
         match tokio::time::timeout(limit, self.remove()).await {
             Ok(removed) => removed,
-            Err(_) => {
-                Err(error(ErrorKind::Timeout, "close", format!("{} was not removed within {limit:?}", self.id)))
-            }
+            Err(_) => Err(error(
+                ErrorKind::Timeout,
+                "close",
+                format!("{} was not removed within {limit:?}", self.id),
+            )),
         }
     }
 

@@ -38,7 +38,7 @@ use crate::{
 pub(crate) const REPAIR: Duration = Duration::from_secs(10);
 
 /// Writes and withdrawals under way at a time: fewer than an agent takes connections.
-const WRITES: usize = 32;
+const WRITES: usize = 8;
 
 /// What belongs to one client.
 pub(crate) struct Session {
@@ -162,6 +162,9 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("http", &self.http).field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("http", &self.http)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }

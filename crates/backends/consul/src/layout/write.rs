@@ -7,7 +7,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    HIDDEN, Layout, MOST_META, NAMESPACE, Names, OWNER, STATUS, SURPLUS, liveness_check, owner_mark, span, status_check,
+    HIDDEN, Layout, MOST_META, NAMESPACE, Names, OWNER, STATUS, SURPLUS, liveness_check, owner_mark, span,
+    status_check,
 };
 use crate::error::error;
 
@@ -21,8 +22,15 @@ pub(crate) enum Liveness {
     Own(Duration),
     /// As healthy as this service of ours.
     As(String),
-    Http { url: String, interval: Duration, timeout: Duration },
-    Tcp { interval: Duration, timeout: Duration },
+    Http {
+        url: String,
+        interval: Duration,
+        timeout: Duration,
+    },
+    Tcp {
+        interval: Duration,
+        timeout: Duration,
+    },
     None,
 }
 
@@ -84,7 +92,8 @@ fn stated(status: Status) -> Option<&'static str> {
 }
 
 fn body<T: Serialize>(body: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(body).map_err(|_| error(ErrorKind::Internal, "register", "a record that cannot be written"))
+    serde_json::to_vec(body)
+        .map_err(|_| error(ErrorKind::Internal, "register", "a record that cannot be written"))
 }
 
 /// The tags and the meta of an instance.
@@ -128,7 +137,8 @@ pub(crate) fn instance(
     // Strict also for what somebody else's record was made of.
     let service = service.to_builder().build()?;
     let ((tags, meta), _) = instance_parts(names, &service, &owner_mark(client, owner));
-    let weight = service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
+    let weight =
+        service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
     let port = service.port().map_or(0, std::num::NonZeroU16::get);
     let mut checks = Vec::new();
     checks.extend(check(&service, owner, liveness, forget));
@@ -190,7 +200,13 @@ fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) 
 }
 
 /// A service of our own, that carries one check and nothing else.
-pub(crate) fn session_service(names: &Names, id: &str, check_id: &str, ttl: Duration, forget: Duration) -> Result<Vec<u8>> {
+pub(crate) fn session_service(
+    names: &Names,
+    id: &str,
+    check_id: &str,
+    ttl: Duration,
+    forget: Duration,
+) -> Result<Vec<u8>> {
     let mut meta = BTreeMap::new();
     if !names.namespace.is_empty() {
         meta.insert(NAMESPACE, names.namespace.as_str());

@@ -73,16 +73,18 @@ impl Place {
         let session = &self.session;
         let node = session.node(OPERATION).await?;
         let (wanted, stated) = instance_parts(&session.names, service, &self.mark);
-        let mut checks = Vec::new();
-        checks.extend((session.options.check != Check::None).then(|| liveness_check(self.owner, alias)));
-        checks.extend(stated.then(|| status_check(self.owner)));
-        let mut pause = LOOK;
+        let (mut pause, mut alias) = (LOOK, alias);
         loop {
+            let mut checks = Vec::new();
+            checks.extend((session.options.check != Check::None).then(|| liveness_check(self.owner, alias)));
+            checks.extend(stated.then(|| status_check(self.owner)));
             let limit = session.timeout();
             let stored = session.http.stored(OPERATION, &node, &self.id, &checks, limit).await?;
             if stored.is_some_and(|stored| shows(&stored, service, &wanted)) {
                 return Ok(());
             }
+            // The second registration of a client moves the first one to an alias.
+            alias = session.options.check == Check::Ttl && !alias;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);
         }

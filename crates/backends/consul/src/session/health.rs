@@ -61,7 +61,9 @@ async fn serve(session: &Arc<Session>) -> Result<SocketAddr> {
                 };
                 let room = leaving.child_token();
                 callers.push_back(room.clone());
-                if callers.len() > CALLERS && let Some(first) = callers.pop_front() {
+                if callers.len() > CALLERS
+                    && let Some(first) = callers.pop_front()
+                {
                     first.cancel();
                 }
                 back.spawn("health answer", async move {
@@ -107,7 +109,9 @@ fn judge(header: &[u8]) -> &'static str {
     let line = header.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
     match (words.next(), words.next(), words.next()) {
-        (Some(b"GET" | b"HEAD"), Some(path), Some(b"HTTP/1.1" | b"HTTP/1.0")) if path == PATH.as_bytes() => "200 OK",
+        (Some(b"GET" | b"HEAD"), Some(path), Some(b"HTTP/1.1" | b"HTTP/1.0")) if path == PATH.as_bytes() => {
+            "200 OK"
+        }
         (Some(b"GET" | b"HEAD"), Some(_), Some(_)) => "404 Not Found",
         (Some(_), Some(_), Some(_)) => "405 Method Not Allowed",
         _ => "400 Bad Request",

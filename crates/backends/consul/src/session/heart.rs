@@ -88,7 +88,10 @@ impl Heart {
             Mode::Own { owner, moved } => {
                 self.write(session, OPERATION).await?;
                 if let Some((id, body)) = moved.take() {
-                    let moved = session.http.agent_register(OPERATION, &id, body.clone(), true, session.timeout()).await;
+                    let moved = session
+                        .http
+                        .agent_register(OPERATION, &id, body.clone(), true, session.timeout())
+                        .await;
                     if let Err(failed) = moved {
                         // Not known whether it was: the next one moves it again.
                         *mode = Mode::Own { owner: *owner, moved: Some((id, body)) };
@@ -106,6 +109,15 @@ impl Heart {
             Mode::Shared { .. } => Tie::As(self.service.clone()),
             _ => Tie::Own(Own(mode)),
         })
+    }
+
+    /// Passes the check of a registration no more that has it itself.
+    pub(crate) async fn quit(&self, who: Uuid) {
+        if let Mode::Own { owner, moved } = &mut *self.mode.lock().await
+            && *owner == who
+        {
+            *moved = None;
+        }
     }
 
     /// Unties a registration that is gone.
@@ -146,8 +158,13 @@ impl Heart {
     /// Writes the service that carries the check.
     pub(crate) async fn write(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
         let options = &session.options;
-        let body =
-            session_service(&session.names, &self.service, &self.check, options.ttl, options.deregister_after)?;
+        let body = session_service(
+            &session.names,
+            &self.service,
+            &self.check,
+            options.ttl,
+            options.deregister_after,
+        )?;
         session.http.agent_register(operation, &self.service, body, true, session.timeout()).await
     }
 }

@@ -132,9 +132,8 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
         .flatten()
         .filter_map(|mut found| Some((found.id, found.meta.as_mut()?.remove(OWNER)?)))
         .collect();
-    let seen = |id: &str, owner: Uuid| {
-        found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner))
-    };
+    let seen =
+        |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
     session.lines.compare(asked, seen, &lost);
     Ok(())

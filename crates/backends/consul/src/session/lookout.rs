@@ -48,7 +48,12 @@ impl Drop for Waiting<'_> {
 
 impl Lookout {
     pub(super) fn new() -> Self {
-        Self { waiting: AtomicUsize::new(0), running: AtomicBool::new(false), idle: Notify::new(), failed: watch::channel(None).0 }
+        Self {
+            waiting: AtomicUsize::new(0),
+            running: AtomicBool::new(false),
+            idle: Notify::new(),
+            failed: watch::channel(None).0,
+        }
     }
 }
 
@@ -99,8 +104,8 @@ async fn look_out(session: Weak<Session>, closing: CancellationToken) {
         if lookout.waiting.load(Ordering::Acquire) == 0 {
             lookout.running.store(false, Ordering::Release);
             // One that came in between finds it running no more, or is seen here.
-            let again = lookout.waiting.load(Ordering::Acquire) > 0
-                && !lookout.running.swap(true, Ordering::AcqRel);
+            let again =
+                lookout.waiting.load(Ordering::Acquire) > 0 && !lookout.running.swap(true, Ordering::AcqRel);
             if again {
                 continue;
             }

@@ -143,7 +143,11 @@ impl Standing {
                 if !self.members.lock().await.who.is_empty() {
                     self.write(session).await?;
                 }
-                Err(error(ErrorKind::LeaseLost, OPERATION, "the agent did not know the check of our elections"))
+                Err(error(
+                    ErrorKind::LeaseLost,
+                    OPERATION,
+                    "the agent did not know the check of our elections",
+                ))
             }
         }
     }

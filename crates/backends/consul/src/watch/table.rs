@@ -65,7 +65,12 @@ impl Table {
     }
 
     /// Takes an answer in; what is shown differently from before.
-    pub(super) fn take(&mut self, operation: &'static str, body: &[u8], home: Option<&str>) -> Result<Changes> {
+    pub(super) fn take(
+        &mut self,
+        operation: &'static str,
+        body: &[u8],
+        home: Option<&str>,
+    ) -> Result<Changes> {
         let wrong = |why: &str| nonsense(operation, "reading a list", why);
         let mut rest = Elements::new(body).ok_or_else(|| wrong("it is no list"))?;
         let before = std::mem::take(&mut self.known);
@@ -103,7 +108,8 @@ impl Table {
         }
         let gone: Vec<usize> = (0..before.len()).filter(|at| !reader.reused[*at]).collect();
         self.known = now;
-        self.unreadable = self.known.iter().filter(|known| known.id.is_some() && known.service.is_none()).count();
+        self.unreadable =
+            self.known.iter().filter(|known| known.id.is_some() && known.service.is_none()).count();
         Ok(self.changes(&before, &fresh, &gone, home))
     }
 
@@ -131,15 +137,16 @@ impl Table {
             self.tangled = tangled;
             return compare(before, &self.known);
         }
-        let mut removed: BTreeSet<ServiceId> =
-            gone.iter().filter_map(|at| before[*at].service.as_ref()).map(|service| service.id().clone()).collect();
+        let mut removed: BTreeSet<ServiceId> = gone
+            .iter()
+            .filter_map(|at| before[*at].service.as_ref())
+            .map(|service| service.id().clone())
+            .collect();
         let written: Vec<Service> = fresh.iter().filter_map(|at| self.known[*at].service.clone()).collect();
         for service in &written {
             removed.remove(service.id());
         }
-        let same = |service: &Service| {
-            gone.iter().any(|at| before[*at].service.as_ref() == Some(service))
-        };
+        let same = |service: &Service| gone.iter().any(|at| before[*at].service.as_ref() == Some(service));
         // A check may say something else and the instance be the same.
         let written = if gone.len() <= AHEAD || written.len() <= AHEAD {
             written.into_iter().filter(|service| !same(service)).collect()
@@ -169,7 +176,9 @@ impl Table {
             let keeps = all.iter().copied().find(|at| Some(&*self.known[*at].node) == home).unwrap_or(all[0]);
             for at in all {
                 let known = &mut self.known[*at];
-                if *at != keeps && let Some(service) = known.service.take() {
+                if *at != keeps
+                    && let Some(service) = known.service.take()
+                {
                     let text = format!("{id}@{}", known.node);
                     known.service = service.to_builder().id(&text).build_foreign().ok();
                     known.renamed = Some(service);
