@@ -4,11 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hyper::header::HeaderValue;
-use reception_core::{ErrorKind, Result, Secret};
+use reception_core::{Clock, ErrorKind, Moment, Result, Secret};
 
 use crate::{error::error, options::Options};
 
@@ -20,7 +20,7 @@ const MOST: u64 = 4096;
 pub(crate) enum Token {
     None,
     Given(HeaderValue),
-    File { path: PathBuf, last: Mutex<(Instant, HeaderValue)> },
+    File { path: PathBuf, last: Mutex<(Moment, HeaderValue)> },
 }
 
 impl Token {
@@ -30,7 +30,7 @@ impl Token {
             (Some(_), Some(_)) => Err(error(ErrorKind::Config, "dial", "the token is given twice")),
             (Some(token), None) => Ok(Self::Given(value("dial", "the token", token.expose())?)),
             (None, Some(path)) => {
-                let last = Mutex::new((Instant::now(), read("dial", path)?));
+                let last = Mutex::new((Clock::BOOT.now(), read("dial", path)?));
                 Ok(Self::File { path: path.clone(), last })
             }
         }
@@ -43,12 +43,12 @@ impl Token {
             Self::Given(value) => Ok(Some(value.clone())),
             Self::File { path, last } => {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                if last.0.elapsed() >= FRESH {
+                if Clock::BOOT.now().saturating_since(last.0) >= FRESH {
                     // A file that is being replaced: the last text stays good until the next look.
                     if let Ok(value) = read(operation, path) {
                         last.1 = value;
                     }
-                    last.0 = Instant::now();
+                    last.0 = Clock::BOOT.now();
                 }
                 Ok(Some(last.1.clone()))
             }

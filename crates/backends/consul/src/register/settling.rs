@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Holder, OPERATION, Place};
 use crate::{
-    api::Stored,
+    api::{Held, Stored},
     layout::{OWNER, instance_parts, liveness_check, owner_of_check, status_check},
     options::Check,
 };
@@ -49,7 +49,7 @@ impl Place {
             let held = self.session.http.agent_health(OPERATION, &self.id, limit).await?;
             let rivals: Vec<Uuid> = held
                 .iter()
-                .flat_map(|held| held.checks())
+                .flat_map(Held::checks)
                 .filter(|(_, status)| *status != "critical")
                 .filter_map(|(check, _)| owner_of_check(check).filter(|owner| *owner != self.owner))
                 .collect();
