@@ -85,7 +85,7 @@ async fn a_dead_leader_of_ours_is_followed_by_consul_lock_and_harms_nobody_else(
     let history = folder.path().join("history").display().to_string();
     let words = ["--url", &url(&server), "--history", &history, "--id", "ours"].map(str::to_owned);
     let roles = ["--service", "api", "--election", "reaper"].map(str::to_owned);
-    let mut agent =
+    let agent =
         Agent::start(env!("CARGO_BIN_EXE_contender"), words.into_iter().chain(roles)).expect("starts");
     let ours = || async {
         let up = read(&server, "/v1/health/service/interop-api?passing").await;
@@ -115,7 +115,8 @@ async fn a_dead_leader_of_ours_is_followed_by_consul_lock_and_harms_nobody_else(
 async fn others_see_our_instance_as_consul_shows_its_own_and_we_see_theirs() {
     let server = Consul::start().await.expect("an agent");
     let client = dial(&format!("consul://{}", server.endpoint())).await;
-    let ours = Service::builder("api", "10.0.0.7", 8080).id("one").attribute("zone", "a").build().expect("valid");
+    let ours =
+        Service::builder("api", "10.0.0.7", 8080).id("one").attribute("zone", "a").build().expect("valid");
     let registration = client.register(ours.clone()).await.expect("registers");
     let rows = read(&server, "/v1/health/service/api?passing").await;
     let service = &rows[0]["Service"];

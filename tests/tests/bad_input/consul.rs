@@ -105,9 +105,10 @@ async fn a_closed_port_an_unknown_host_and_silence_are_told_in_time() {
             open.push(socket);
         }
     };
+    let url = format!("consul://{address}/x?timeout=1s");
     tokio::select! {
         () = accept => {}
-        () = every_call_fails(&format!("consul://{address}/x?timeout=1s"), &[ErrorKind::Unavailable, ErrorKind::Timeout]) => {}
+        () = every_call_fails(&url, &[ErrorKind::Unavailable, ErrorKind::Timeout]) => {}
     }
 }
 
@@ -143,7 +144,8 @@ async fn say(mut socket: TcpStream, answer: Arc<[u8]>, asked: Arc<AtomicUsize>) 
 }
 
 fn http(head: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,7 +206,8 @@ async fn a_token_that_nobody_knows_and_missing_rights_are_told_apart() {
     let server = Consul::start_with(ConsulOptions::default().token(TOKEN)).await.expect("an agent");
     let at = server.endpoint();
     let stranger = "d9428888-122b-4b0a-9a43-51a1b2f0c002";
-    every_call_fails(&format!("consul://{at}/x?timeout=2s&token={stranger}"), &[ErrorKind::Unauthenticated]).await;
+    every_call_fails(&format!("consul://{at}/x?timeout=2s&token={stranger}"), &[ErrorKind::Unauthenticated])
+        .await;
     let client = dial(&format!("consul://{at}/x?timeout=5s")).await;
     let error = patiently("register", client.register(instance("i"))).await.expect_err("no rights");
     assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
@@ -245,7 +248,10 @@ async fn attributes_at_the_limits_are_taken_and_beyond_them_refused() {
         Ok(full) => {
             let registration = patiently("register", client.register(full.clone())).await.expect("taken");
             let view = client.list(&api()).await.expect("lists");
-            assert_eq!(view.iter().next().map(|service| service.attributes().count()), Some(limits::MAX_ATTRIBUTES));
+            assert_eq!(
+                view.iter().next().map(|service| service.attributes().count()),
+                Some(limits::MAX_ATTRIBUTES)
+            );
             registration.close().await.expect("closes");
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}"),

@@ -10,6 +10,13 @@ use reception_lab::{Consul, ConsulOptions, Error, Proxy, ProxyOptions, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use self::{
+    agent::{
+        an_agent_that_starts_again_loses_nothing_with_its_data_and_gets_all_back_without,
+        what_a_third_party_takes_away_is_back_within_the_repair,
+    },
+    health::a_flood_of_the_health_server_leaves_the_check_passing,
+};
 use crate::{
     scenario,
     scenario::Scenario,
@@ -19,9 +26,9 @@ use crate::{
 
 /// What only this kind plays.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    scenario!(19, agent::an_agent_that_starts_again_loses_nothing_with_its_data_and_gets_all_back_without),
-    scenario!(20, agent::what_a_third_party_takes_away_is_back_within_the_repair),
-    scenario!(37, health::a_flood_of_the_health_server_leaves_the_check_passing),
+    scenario!(19, an_agent_that_starts_again_loses_nothing_with_its_data_and_gets_all_back_without),
+    scenario!(20, what_a_third_party_takes_away_is_back_within_the_repair),
+    scenario!(37, a_flood_of_the_health_server_leaves_the_check_passing),
 ];
 
 /// A check lapses by the agent's own timer; a tenth of a second later the servers know.

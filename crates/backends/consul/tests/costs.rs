@@ -4,7 +4,7 @@
 
 use std::{fmt::Display, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use reception_core::{Client, ClientExt, Dialer, Registration, Service, ServiceName, Snapshot, Watcher};
 use reception_lab::{Consul, Proxy, ProxyOptions};
 use serde_json::json;
