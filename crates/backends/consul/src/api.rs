@@ -1,196 +1,21 @@
 //! The calls that we make, typed: the API that Consul 1.8 and today's releases share.
 
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+mod types;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hyper::StatusCode;
 use reception_core::{ErrorKind, Result};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
+
+use types::{Agent, Committed, Made};
+pub(crate) use types::{AgentConfig, CheckState, Held, NewSession, Pair, Record, Row, ServiceCheck, Stored};
 
 use crate::{
     error::{error, nonsense, refused},
     http::{Answer, Call, Http, Path},
 };
-
-/// One row of `/v1/health/service`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Row<'a> {
-    #[serde(borrow, rename = "Node")]
-    pub(crate) node: Node<'a>,
-    #[serde(borrow, rename = "Service")]
-    pub(crate) service: Record<'a>,
-    #[serde(borrow, default, rename = "Checks")]
-    pub(crate) checks: Option<Vec<CheckState<'a>>>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Node<'a> {
-    #[serde(borrow, default, rename = "Node")]
-    pub(crate) name: Cow<'a, str>,
-    #[serde(borrow, default, rename = "Address")]
-    pub(crate) address: Cow<'a, str>,
-}
-
-/// A service as Consul tells it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Record<'a> {
-    #[serde(borrow, rename = "ID")]
-    pub(crate) id: Cow<'a, str>,
-    #[serde(borrow, default, rename = "Address")]
-    pub(crate) address: Cow<'a, str>,
-    #[serde(default, rename = "Port")]
-    pub(crate) port: i64,
-    #[serde(default, rename = "Tags")]
-    pub(crate) tags: Option<Vec<String>>,
-    #[serde(default, rename = "Meta")]
-    pub(crate) meta: Option<BTreeMap<String, String>>,
-    #[serde(default, rename = "Weights")]
-    pub(crate) weights: Option<Weights>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct Weights {
-    #[serde(default, rename = "Passing")]
-    pub(crate) passing: i64,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct CheckState<'a> {
-    #[serde(borrow, default, rename = "CheckID")]
-    pub(crate) id: Cow<'a, str>,
-    #[serde(borrow, default, rename = "Status")]
-    pub(crate) status: Cow<'a, str>,
-}
-
-/// What `/v1/agent/health/service/id` tells of one service at one agent.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Held {
-    #[serde(default, rename = "Service")]
-    service: Option<HeldService>,
-    #[serde(default, rename = "Checks")]
-    checks: Option<Vec<HeldCheck>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct HeldService {
-    #[serde(default, rename = "Meta")]
-    meta: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct HeldCheck {
-    #[serde(default, rename = "CheckID")]
-    id: String,
-    #[serde(default, rename = "Status")]
-    status: String,
-}
-
-impl Held {
-    pub(crate) fn meta(&self, key: &str) -> Option<&str> {
-        self.service.as_ref()?.meta.as_ref()?.get(key).map(String::as_str)
-    }
-
-    /// The checks, each with its status.
-    pub(crate) fn checks(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.checks.iter().flatten().map(|check| (check.id.as_str(), check.status.as_str()))
-    }
-}
-
-/// A key.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Pair {
-    #[serde(default, rename = "ModifyIndex")]
-    pub(crate) modified: u64,
-    #[serde(default, rename = "Session")]
-    pub(crate) session: Option<String>,
-    #[serde(default, rename = "Value")]
-    value: Option<String>,
-}
-
-impl Pair {
-    pub(crate) fn value(&self) -> Vec<u8> {
-        BASE64.decode(self.value.as_deref().unwrap_or_default()).unwrap_or_default()
-    }
-
-    pub(crate) fn holder(&self) -> Option<&str> {
-        self.session.as_deref().filter(|session| !session.is_empty())
-    }
-}
-
-/// A session that lives as long as a check, and a while after its last renewal.
-#[derive(Debug, Serialize)]
-pub(crate) struct NewSession {
-    #[serde(rename = "Name")]
-    pub(crate) name: String,
-    #[serde(rename = "TTL")]
-    pub(crate) ttl: String,
-    #[serde(rename = "LockDelay")]
-    pub(crate) lock_delay: &'static str,
-    #[serde(rename = "Behavior")]
-    pub(crate) behavior: &'static str,
-    #[serde(rename = "NodeChecks")]
-    pub(crate) node_checks: [&'static str; 0],
-    #[serde(rename = "ServiceChecks")]
-    pub(crate) service_checks: Vec<ServiceCheck>,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct ServiceCheck {
-    #[serde(rename = "ID")]
-    pub(crate) id: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Made {
-    #[serde(rename = "ID")]
-    id: String,
-    #[serde(default, rename = "Name")]
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Agent {
-    #[serde(rename = "Config")]
-    config: AgentConfig,
-}
-
-/// What an agent says of itself.
-#[derive(Debug, Deserialize)]
-pub(crate) struct AgentConfig {
-    #[serde(default, rename = "NodeName")]
-    pub(crate) node: String,
-    #[serde(default, rename = "Datacenter")]
-    pub(crate) datacenter: String,
-    #[serde(default, rename = "Version")]
-    pub(crate) version: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Committed {
-    #[serde(default, rename = "Results")]
-    results: Option<Vec<Outcome>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Outcome {
-    #[serde(default, rename = "KV")]
-    pair: Option<Pair>,
-    #[serde(default, rename = "Service")]
-    service: Option<Stored>,
-}
-
-/// A service as the catalog has it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Stored {
-    #[serde(default, rename = "Address")]
-    pub(crate) address: String,
-    #[serde(default, rename = "Port")]
-    pub(crate) port: i64,
-    #[serde(default, rename = "Tags")]
-    pub(crate) tags: Option<Vec<String>>,
-    #[serde(default, rename = "Meta")]
-    pub(crate) meta: Option<BTreeMap<String, String>>,
-}
 
 /// How a check of ours answered to a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ use crate::{
 pub(crate) const REPAIR: Duration = Duration::from_secs(10);
 
 /// Writes and withdrawals under way at a time: fewer than an agent takes connections.
-const WRITES: usize = 8;
+const WRITES: usize = 32;
 
 /// What belongs to one client.
 pub(crate) struct Session {

@@ -1,6 +1,6 @@
 //! A write, until a consistent read of the catalog shows it.
 
-use std::{num::NonZeroU16, time::Duration};
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use reception_core::{OnConflict, Result, Service};
 use reception_kit::Attempt;
@@ -16,6 +16,8 @@ use crate::{
 /// Between two looks at the catalog, growing.
 const LOOK: Duration = Duration::from_millis(4);
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
+/// So many looks that do not show it, and others are looked for.
+const OTHERS: u32 = 4;
 /// How long one that claims together with others waits for them to leave.
 const RIVALS: Duration = Duration::from_secs(1);
 
@@ -69,12 +71,12 @@ impl Place {
     }
 
     /// Waits until the catalog has what we wrote.
-    async fn read_back(&self, service: &Service, alias: bool) -> Result<()> {
-        let session = &self.session;
+    async fn read_back(&mut self, service: &Service, alias: bool) -> Result<()> {
+        let session = Arc::clone(&self.session);
         let node = session.node(OPERATION).await?;
         let (wanted, stated) = instance_parts(&session.names, service, &self.mark);
         let (mut pause, mut alias) = (LOOK, alias);
-        loop {
+        for turn in 1_u32.. {
             let mut checks = Vec::new();
             checks.extend((session.options.check != Check::None).then(|| liveness_check(self.owner, alias)));
             checks.extend(stated.then(|| status_check(self.owner)));
@@ -85,8 +87,24 @@ impl Place {
             }
             // The second registration of a client moves the first one to an alias.
             alias = session.options.check == Check::Ttl && !alias;
+            if turn.is_multiple_of(OTHERS) && self.is_overwritten().await? {
+                alias = self.put(service, true).await?;
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);
+        }
+        Ok(())
+    }
+
+    /// Whether one that claimed the id after us wrote over our record and has left. It sees our check and leaves; who has taken that away has taken the id.
+    async fn is_overwritten(&self) -> Result<bool> {
+        let held = self.session.http.agent_health(OPERATION, &self.id, self.session.timeout()).await?;
+        let Some(held) = held else { return Ok(false) };
+        let checked = self.session.options.check == Check::None || self.is_checked(&held);
+        match self.holder(Some(&held)) {
+            Holder::Another if !checked || self.session.options.check == Check::None => Err(self.conflict()),
+            Holder::Us => Ok(held.meta(OWNER) != Some(&self.mark)),
+            _ => Ok(false),
         }
     }
 }

@@ -20,6 +20,8 @@ const OPERATION: &str = "watch";
 const EVERY: Duration = Duration::from_secs(3);
 /// How long a question may stay unanswered.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// An answer without news that comes sooner than this was not held back.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long an agent holds a question back when nothing changes.
 /// A question that nobody waits for any more stays with the agent until then.
 const WAIT: Duration = Duration::from_secs(15);
@@ -58,6 +60,16 @@ impl Lookout {
 }
 
 impl Session {
+    /// Asks, and takes its time over an answer that tells nothing new and was not held back: asked again at once it would come at once.
+    async fn held(&self, call: &Call, limit: Duration, index: u64) -> Result<Answer> {
+        let asked = tokio::time::Instant::now();
+        let answer = self.http.send_to(self.http.home(), call, limit).await?;
+        if answer.index == index && asked.elapsed() < AT_ONCE {
+            tokio::time::sleep(AT_ONCE).await;
+        }
+        Ok(answer)
+    }
+
     /// Asks a question that the agent holds back until the index has passed. Ends with an error as soon as the store is known not to answer.
     pub(crate) async fn wait_for(
         self: &Arc<Self>,
@@ -80,7 +92,7 @@ impl Session {
         // An agent spreads its answers by up to a sixteenth.
         let limit = WAIT + WAIT / 16 + self.timeout();
         tokio::select! {
-            answer = self.http.send_to(self.http.home(), &call, limit) => answer,
+            answer = self.held(&call, limit, index) => answer,
             changed = failed.changed() => {
                 let error = failed.borrow().clone();
                 match (changed, error) {
