@@ -6,7 +6,7 @@ mod health;
 use std::{net::SocketAddr, time::Duration};
 
 use reception::async_trait;
-use reception_lab::{Consul, ConsulOptions, Error, Proxy, ProxyOptions, Result};
+use reception_lab::{Consul, ConsulApi, ConsulOptions, Error, Proxy, ProxyOptions, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,6 +30,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(20, what_a_third_party_takes_away_is_back_within_the_repair),
     scenario!(37, a_flood_of_the_health_server_leaves_the_check_passing),
 ];
+
+/// What this kind does not play, by number, with the reason.
+pub(crate) const LEFT_OUT: &[(u8, &str)] =
+    &[(31, "a lock has no line: whoever waits is told at once and may come next")];
 
 /// A check lapses by the agent's own timer; a tenth of a second later the servers know.
 const EXPIRY: Duration = Duration::from_millis(500);
@@ -89,7 +93,8 @@ impl Stood {
 
     /// The ids of what clients of the namespace, or of one below it, have at the agent and is not known to be dead.
     async fn services(&self, namespace: &str, dead: bool) -> Result<Vec<String>> {
-        let (services, checks) = (self.read("/v1/agent/services").await?, self.read("/v1/agent/checks").await?);
+        let (services, checks) =
+            (self.read("/v1/agent/services").await?, self.read("/v1/agent/checks").await?);
         let below = format!("{namespace}/");
         let of_namespace = |service: &Value| {
             let told = service["Meta"][NAMESPACE].as_str();
@@ -156,6 +161,10 @@ impl Stand for Stood {
 
     fn back_after_revoke(&self) -> Duration {
         REPAIR
+    }
+
+    fn sessions(&self) -> Option<ConsulApi> {
+        Some(self.server.api())
     }
 
     fn kill(&self) {

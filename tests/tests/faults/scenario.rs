@@ -43,6 +43,7 @@ pub(crate) fn all(backend: &str) -> Vec<Scenario> {
         all.extend(machine::SCENARIOS);
     }
     if backend == "consul" {
+        all.retain(|scenario| !consul::LEFT_OUT.iter().any(|(number, _)| *number == scenario.number));
         all.extend(consul::SCENARIOS);
     }
     all.sort_by_key(|scenario| scenario.number);
@@ -58,6 +59,7 @@ pub(crate) fn left_out(backend: &str) -> Vec<(u8, &'static str, &'static str)> {
     let mut out: Vec<_> = LEFT_OUT.iter().map(|(number, reason)| (*number, "", *reason)).collect();
     if backend == "consul" {
         out.retain(|(number, ..)| !consul::SCENARIOS.iter().any(|scenario| scenario.number == *number));
+        out.extend(consul::LEFT_OUT.iter().map(|(number, reason)| (*number, "", *reason)));
     }
     if backend == "local" {
         let shared = shared();

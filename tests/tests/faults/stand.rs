@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use reception::async_trait;
-use reception_lab::Result;
+use reception_lab::{ConsulApi, Result};
 
 use crate::serving::cast::NOTICE;
 
@@ -126,6 +126,11 @@ pub(crate) trait Stand: Send + Sync {
     /// How long the owner of a registration may take to have it back after `revoke`: it is told of the end of a lease at once.
     fn back_after_revoke(&self) -> Duration {
         NOTICE + Duration::from_secs(1)
+    }
+
+    /// Where a store that does not tell who stands has a session of each that does.
+    fn sessions(&self) -> Option<ConsulApi> {
+        None
     }
 
     /// Kills the server (SIGKILL).

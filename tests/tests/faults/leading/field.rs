@@ -10,7 +10,7 @@ use std::{
 use futures_util::future::join_all;
 use reception::{Client, ClientExt as _, ElectionName, Elector};
 use reception_lab::{
-    Agent, FencedStore, Proxy, eventually,
+    Agent, ConsulApi, FencedStore, Proxy, eventually,
     history::{Details, Event, Line, Reader, Recorder, boot_ns},
 };
 use reception_tests::PATIENCE;
@@ -69,6 +69,7 @@ pub(crate) struct Field {
     started: usize,
     /// How long two may lead at once after a claim was taken early; none for the checker's own bound.
     pub(crate) overlap: Option<Duration>,
+    sessions: Option<ConsulApi>,
 }
 
 impl Field {
@@ -103,6 +104,7 @@ impl Field {
             elector,
             started: 0,
             overlap: None,
+            sessions: stage.stand.sessions(),
         })
     }
 
@@ -155,7 +157,13 @@ impl Field {
 
     /// Waits until the store has this candidate.
     pub(crate) async fn in_line(&self, id: &str, limit: Duration) -> Outcome {
+        let living = self.rivals.iter().filter(|rival| rival.agent.exited().is_none()).count();
         let stands = || async {
+            if let Some(api) = &self.sessions {
+                let told = api.get("/v1/session/list").await.map_err(told)?.body;
+                let count = told.matches("\"LockDelay\"").count();
+                return must(count >= living, || format!("{count} sessions of {living} candidates"));
+            }
             let candidates = self.elector.candidates().await.map_err(told)?;
             let found = candidates
                 .iter()
