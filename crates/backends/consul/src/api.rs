@@ -10,7 +10,9 @@ use reception_core::{ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
 use types::{Agent, Committed, Made};
-pub(crate) use types::{AgentConfig, CheckState, Held, NewSession, Pair, Record, Row, ServiceCheck, Stored};
+pub(crate) use types::{
+    AgentConfig, CheckState, Found, Held, NewSession, Pair, Record, Row, ServiceCheck, Services, Stored,
+};
 
 use crate::{
     error::{error, nonsense, refused},

@@ -20,7 +20,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result};
 use reception_kit::{CancellationToken, Supervisor};
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, Semaphore, oneshot};
 
 pub(crate) use path::Path;
 pub(crate) use token::Token;
@@ -33,6 +33,7 @@ use crate::{
 
 /// The most bytes of an answer, unpacked: a list of 10,000 instances has 9 MB.
 pub(crate) const MOST_ANSWER: usize = 256 << 20;
+const REGISTER: &str = "/v1/agent/service/register";
 /// Keys that are remembered before those that nobody writes are forgotten.
 const GATES: usize = 256;
 const INDEX: &str = "x-consul-index";
@@ -52,6 +53,9 @@ struct Inner {
     home: AtomicUsize,
     token: Token,
     back: Supervisor,
+    leaving: CancellationToken,
+    /// An agent does not tell the servers anything while it takes a registration: several that come without a pause keep it from that for long.
+    alone: Semaphore,
     /// One for each key that is being written.
     gates: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
     /// Goes with every request: datacenter, namespace, partition.
@@ -115,6 +119,8 @@ impl Http {
             home: AtomicUsize::new(0),
             token: Token::new(options)?,
             back: supervisor.clone(),
+            leaving: leaving.clone(),
+            alone: Semaphore::new(1),
             gates: std::sync::Mutex::default(),
             scope,
         };
@@ -213,7 +219,15 @@ impl Http {
         let (tell, hear) = oneshot::channel();
         let (http, operation) = (self.clone(), call.operation);
         self.inner.back.spawn("write", async move {
-            let answer = http.send(&call, limit).await;
+            let work = async {
+                let registers = call.path.plain() == REGISTER;
+                let _alone = if registers { http.inner.alone.acquire().await.ok() } else { None };
+                http.send(&call, limit).await
+            };
+            let answer = tokio::select! {
+                answer = work => answer,
+                () = http.inner.leaving.cancelled() => Err(http.inner.back.closed(call.operation)),
+            };
             drop(turn);
             // Nobody may wait any more.
             drop(tell.send(answer));

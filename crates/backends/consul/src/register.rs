@@ -35,6 +35,8 @@ pub(crate) struct Place {
     mark: String,
     /// A write of ours may have been carried out.
     written: bool,
+    /// It was read back, and nobody else can have claimed it together with us.
+    claimed: bool,
     line: watch::Receiver<Line>,
     doubtful: bool,
 }
@@ -67,6 +69,7 @@ impl Place {
             id,
             owner,
             written: false,
+            claimed: false,
             doubtful: false,
         })
     }
@@ -152,6 +155,7 @@ impl Slot for Place {
         };
         if written.is_ok() {
             self.doubtful = false;
+            self.claimed = true;
             session.lines.settle(self.owner, Some(session.clock.now()));
         }
         written
@@ -166,6 +170,11 @@ impl Slot for Place {
         let session = Arc::clone(&self.session);
         // What cannot be withdrawn now must not come back by a pass.
         session.heart.quit(self.owner).await;
+        if self.claimed && session.supervisor.is_closed() {
+            session.sweep.all(&session).await?;
+            self.written = false;
+            return Ok(());
+        }
         let _turn = session.writes.acquire().await;
         let limit = session.timeout();
         match tokio::time::timeout(limit, self.remove()).await {

@@ -7,6 +7,7 @@ mod keep;
 mod line;
 mod lookout;
 mod standing;
+mod sweep;
 mod wanted;
 
 use std::{
@@ -26,6 +27,7 @@ pub(crate) use heart::{Heart, Tie};
 pub(crate) use line::{Line, Lines};
 pub(crate) use lookout::Lookout;
 pub(crate) use standing::{Pacer, Standing};
+use sweep::Sweep;
 use wanted::Wanted;
 
 use crate::{
@@ -58,6 +60,7 @@ pub(crate) struct Session {
     pub(crate) standing: Standing,
     pub(crate) lookout: Lookout,
     pub(crate) health: Health,
+    pub(crate) sweep: Sweep,
     /// Writes and withdrawals under way.
     pub(crate) writes: Semaphore,
     /// The connections may end.
@@ -77,6 +80,7 @@ impl Session {
             standing: Standing::new(client),
             lookout: Lookout::new(),
             health: Health::new(),
+            sweep: Sweep::default(),
             writes: Semaphore::new(WRITES),
             leaving,
             options,

@@ -184,3 +184,19 @@ pub(crate) struct Stored {
     #[serde(default, rename = "Meta")]
     pub(crate) meta: Option<BTreeMap<String, String>>,
 }
+
+/// What `/v1/catalog/node-services` answers.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Services {
+    #[serde(default, rename = "Services")]
+    pub(crate) services: Option<Vec<Found>>,
+}
+
+/// A service by its id and meta.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Found {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(default, rename = "Meta")]
+    pub(crate) meta: Option<BTreeMap<String, String>>,
+}

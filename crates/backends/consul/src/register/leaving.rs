@@ -9,6 +9,8 @@ use crate::layout::{OWNER, liveness_check, owner_of_check};
 
 const OPERATION: &str = "close";
 const LOOK: Duration = Duration::from_millis(4);
+/// So many looks that show it, and others are looked for.
+const OTHERS: u32 = 4;
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
 
 impl Place {
@@ -44,17 +46,18 @@ impl Place {
         let session = &self.session;
         let node = session.node(OPERATION).await?;
         let mut pause = LOOK;
-        loop {
+        for turn in 1_u32.. {
             let stored = session.http.stored(OPERATION, &node, &self.id, &[], session.timeout()).await?;
             let ours = stored.is_some_and(|stored| {
                 stored.meta.as_ref().and_then(|meta| meta.get(OWNER)).is_some_and(|mark| *mark == self.mark)
             });
-            if !ours || self.is_shared(&node).await? {
+            if !ours || (turn.is_multiple_of(OTHERS) && self.is_shared(&node).await?) {
                 return Ok(());
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);
         }
+        Ok(())
     }
 
     /// Whether our record is another's by now, who has not written over it yet: our check is not at it any more.

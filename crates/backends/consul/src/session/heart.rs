@@ -139,6 +139,16 @@ impl Heart {
         Ok(())
     }
 
+    /// Unties all, of which nothing is left.
+    pub(crate) async fn sweep(&self, session: &Arc<Session>) -> Result<()> {
+        let mut mode = self.mode.lock().await;
+        if matches!(&*mode, Mode::Shared { .. }) {
+            session.http.agent_deregister("close", &self.service, session.timeout()).await?;
+        }
+        *mode = Mode::Idle;
+        Ok(())
+    }
+
     /// The check to pass, and whose it is.
     pub(crate) async fn check(&self) -> Option<(String, Option<Uuid>)> {
         match &*self.mode.lock().await {

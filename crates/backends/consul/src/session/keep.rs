@@ -4,12 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::sleep_until;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Line, REPAIR, Session};
 use crate::{
-    api::{Passed, parse},
+    api::{Passed, Services, parse},
     error::error,
     http::{Call, Path},
     layout::{OWNER, owner_mark},
@@ -19,20 +18,6 @@ use crate::{
 const OPERATION: &str = "keep";
 /// The pause before a pass that failed is tried again, at most.
 const AGAIN: Duration = Duration::from_millis(500);
-
-#[derive(Debug, Deserialize)]
-struct Services {
-    #[serde(default, rename = "Services")]
-    services: Option<Vec<Found>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Found {
-    #[serde(rename = "ID")]
-    id: String,
-    #[serde(default, rename = "Meta")]
-    meta: Option<BTreeMap<String, String>>,
-}
 
 /// Runs as long as the client.
 pub(super) async fn keep(session: Arc<Session>) {
@@ -120,23 +105,30 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     if session.lines.is_empty() {
         return Ok(());
     }
-    let node = session.node(OPERATION).await?.to_owned();
-    let client = session.client.simple();
-    let filter = format!("Meta[\"{OWNER}\"] matches `^{client}-`");
-    let path = Path::of("catalog/node-services").then(&node).with("filter", &filter).flag("consistent");
-    let answer = session.http.ask(&Call::get(OPERATION, path), session.timeout()).await?;
-    let found: Option<Services> = parse(OPERATION, "comparing with the catalog", &answer.body)?;
-    let found: BTreeMap<String, String> = found
-        .and_then(|found| found.services)
-        .into_iter()
-        .flatten()
-        .filter_map(|mut found| Some((found.id, found.meta.as_mut()?.remove(OWNER)?)))
-        .collect();
+    let found = session.found(OPERATION).await?;
     let seen =
         |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
     session.lines.compare(asked, seen, &lost);
     Ok(())
+}
+
+/// What finds the registrations of this client among services.
+pub(super) fn ours(session: &Session) -> String {
+    format!("Meta[\"{OWNER}\"] matches `^{}-`", session.client.simple())
+}
+
+impl Session {
+    /// All registrations of this client that the catalog has, each with its mark.
+    pub(super) async fn found(&self, operation: &'static str) -> Result<BTreeMap<String, String>> {
+        let node = self.node(operation).await?;
+        let path =
+            Path::of("catalog/node-services").then(&node).with("filter", &ours(self)).flag("consistent");
+        let answer = self.http.ask(&Call::get(operation, path), self.timeout()).await?;
+        let found: Option<Services> = parse(operation, "comparing with the catalog", &answer.body)?;
+        let found = found.and_then(|found| found.services).into_iter().flatten();
+        Ok(found.filter_map(|mut found| Some((found.id, found.meta.as_mut()?.remove(OWNER)?))).collect())
+    }
 }
 
 /// The agent that has our registrations is gone: another that answers gets them.

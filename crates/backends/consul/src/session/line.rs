@@ -56,6 +56,11 @@ impl Lines {
         }
     }
 
+    /// The ids in Consul.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.table().values().map(|end| end.id.clone()).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.table().is_empty()
     }
