@@ -12,7 +12,7 @@ fn program() -> PathBuf {
 }
 
 /// Runs the tour on the store at `url` and wants these words in what it tells.
-pub async fn tour(url: &str, words: &[&str]) {
+pub(crate) async fn tour(url: &str, words: &[&str]) {
     let run = Command::new(program()).arg(url).kill_on_drop(true).output();
     let output =
         timeout(Duration::from_secs(90), run).await.expect("it gives up by itself after 60 s").unwrap();
