@@ -163,6 +163,15 @@ impl Stand for Stood {
         REPAIR
     }
 
+    fn connects(&self) -> u64 {
+        // Each question that is held back has a connection of its own.
+        4
+    }
+
+    fn reads_conflicts(&self) -> bool {
+        true
+    }
+
     fn sessions(&self) -> Option<ConsulApi> {
         Some(self.server.api())
     }

@@ -128,6 +128,16 @@ pub(crate) trait Stand: Send + Sync {
         NOTICE + Duration::from_secs(1)
     }
 
+    /// How many connections a client of one watch, one leadership and its registrations may make after a reset.
+    fn connects(&self) -> u64 {
+        2
+    }
+
+    /// Whether an id that somebody else has is found out by reading alone.
+    fn reads_conflicts(&self) -> bool {
+        false
+    }
+
     /// Where a store that does not tell who stands has a session of each that does.
     fn sessions(&self) -> Option<ConsulApi> {
         None
