@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     api::Held,
     error::error,
-    layout::{Liveness, OWNER, instance, owner_mark, owner_of_check},
+    layout::{Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check},
     options::Check,
     session::{Line, Session, Tie},
 };
@@ -118,6 +118,9 @@ impl Place {
                     let limit = session.timeout();
                     session.http.agent_register(OPERATION, &self.id, record, replace, limit).await?;
                     own.wrote(&self.id, body(&session.heart.alias())?);
+                    // An agent that restarts knows of a check that was passed once; any other one begins as failed.
+                    let check = liveness_check(self.owner, false);
+                    drop(session.http.agent_pass(OPERATION, &check, limit).await);
                     return Ok(false);
                 }
                 Tie::As(other) => Liveness::As(other),
