@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Line, REPAIR, Session};
 use crate::{
-    api::{Passed, Services, parse},
+    api::{Found, Passed, Services, parse},
     error::error,
     http::{Call, Path},
     layout::{OWNER, owner_mark},
@@ -113,9 +113,18 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     Ok(())
 }
 
-/// What finds the registrations of this client among services.
+/// What finds the registrations of this client among services. Consul 1.8 takes a record without the key for a match, and applies it to a node's services not
+/// at all: what is found has to be looked at once more.
 pub(super) fn ours(session: &Session) -> String {
     format!("Meta[\"{OWNER}\"] matches `^{}-`", session.client.simple())
+}
+
+/// Of services those that carry the mark of this client, each with it.
+pub(super) fn marked(session: &Session, found: impl IntoIterator<Item = Found>) -> BTreeMap<String, String> {
+    let ours = format!("{}-", session.client.simple());
+    let marks =
+        found.into_iter().filter_map(|mut found| Some((found.id, found.meta.as_mut()?.remove(OWNER)?)));
+    marks.filter(|(_, mark)| mark.starts_with(&ours)).collect()
 }
 
 impl Session {
@@ -126,8 +135,7 @@ impl Session {
             Path::of("catalog/node-services").then(&node).with("filter", &ours(self)).flag("consistent");
         let answer = self.http.ask(&Call::get(operation, path), self.timeout()).await?;
         let found: Option<Services> = parse(operation, "comparing with the catalog", &answer.body)?;
-        let found = found.and_then(|found| found.services).into_iter().flatten();
-        Ok(found.filter_map(|mut found| Some((found.id, found.meta.as_mut()?.remove(OWNER)?))).collect())
+        Ok(marked(self, found.and_then(|found| found.services).into_iter().flatten()))
     }
 }
 

@@ -6,7 +6,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reception_core::Result;
 use tokio::sync::Mutex;
 
-use super::{Session, WRITES, keep::ours};
+use super::{
+    Session, WRITES,
+    keep::{marked, ours},
+};
 use crate::{
     api::{Found, parse},
     http::{Call, Path},
@@ -35,7 +38,8 @@ impl Sweep {
         let answer = session.http.ask(&Call::get(OPERATION, path).own(), limit).await?;
         let found: std::collections::BTreeMap<String, Found> =
             parse(OPERATION, "listing what is ours", &answer.body)?;
-        stream::iter(found.into_keys())
+        let marked = marked(session, found.into_values());
+        stream::iter(marked.into_keys())
             .map(|id| async move { session.http.agent_deregister(OPERATION, &id, limit).await })
             .buffer_unordered(WRITES)
             .try_collect::<Vec<()>>()
