@@ -129,7 +129,7 @@ impl Client for ConsulClient {
         };
         let agent = parse_agent(OPERATION, &answer.body)?;
         let mut probe = Probe::new(endpoints).server("Consul").version(agent.version);
-        probe.lease = Some(self.session.options.ttl);
+        probe.lease = Some(self.session.lease());
         probe.notes.push(format!("node {} in {}", agent.node, agent.datacenter));
         Ok(probe)
     }

@@ -1,6 +1,7 @@
 //! What can be set, by URL or by builder.
 
 mod access;
+mod check;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -8,6 +9,7 @@ use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
 
 #[cfg(feature = "tls")]
 pub(crate) use access::tls;
+pub(crate) use check::{Announced, bracketed};
 
 use crate::{error::error, layout::Layout};
 
@@ -28,15 +30,15 @@ const INTERVAL: Opt<Duration> =
 const CHECK_TIMEOUT: Opt<Duration> =
     Opt::new("check_timeout", "how long the agent waits for an answer to that").default("2s");
 const CHECK_BIND: Opt<String> =
-    Opt::new("check_bind", "where this process listens with check=http; port 0 is any")
+    Opt::new("check_bind", "IP address and port where this process listens with check=http; port 0 is any")
         .default("127.0.0.1:0");
-const CHECK_HOST: Opt<String> =
-    Opt::new("check_host", "the host at which the agent finds that, else the instance's address");
-const DEREGISTER_AFTER: Opt<Duration> = Opt::new(
-    "deregister_after",
-    "when the agent forgets an instance whose check fails; Consul makes it one minute at least",
-)
-.default("1m");
+const CHECK_HOST: Opt<String> = Opt::new(
+    "check_host",
+    "the host at which the agent finds that, with a port if it is another; else the address of check_bind, or the instance's when that is all addresses (0.0.0.0)",
+);
+const DEREGISTER_AFTER: Opt<Duration> =
+    Opt::new("deregister_after", "when the agent forgets an instance whose check fails: one minute at least")
+        .default("1m");
 const LAYOUT: Opt<String> =
     Opt::new("layout", "what instances look like: native, or reception as the Go library wrote them")
         .default("native");
@@ -88,9 +90,9 @@ pub enum Check {
     /// This process tells the agent, once every half `ttl` for all its registrations.
     #[default]
     Ttl,
-    /// The agent asks a small server in this process.
+    /// The agent asks a small server in this process. One miss is forgiven.
     Http,
-    /// The agent connects to the instance's own address and port.
+    /// The agent connects to the instance's own address and port. One miss is forgiven.
     Tcp,
     /// It does not: the instance stays until it is withdrawn.
     None,
@@ -230,6 +232,7 @@ impl Options {
                 return Err(refuse(text));
             }
         }
+        self.checked_liveness()?;
         if self.hosts.is_empty() {
             return Err(refuse("no host is given"));
         }
@@ -317,10 +320,21 @@ mod tests {
             "consul+tls://a?tls=false",
             "consul://me:secret@a",
             "consul://a?nonsense=1",
+            "consul://a?deregister_after=59s",
+            "consul://a?deregister_after=9000h",
+            "consul://a?interval=500ms",
+            "consul://a?check_timeout=1ms",
+            "consul://a?check=http&check_bind=8600",
+            "consul://a?check_bind=localhost:0",
+            "consul://a?check_bind=127.0.0.1",
+            "consul://a?check_host=http://a",
         ] {
             let refused = read(url).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Config, "{url}: {refused}");
             assert!(!refused.to_string().contains("secret"), "{refused}");
+            let option = url.rsplit_once(['?', '&']).and_then(|(_, option)| option.split_once('='));
+            let told = option.is_none_or(|(key, _)| refused.to_string().to_lowercase().contains(key));
+            assert!(told, "{url}: {refused}");
         }
     }
 }

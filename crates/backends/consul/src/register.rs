@@ -56,7 +56,12 @@ impl Place {
     pub(crate) fn take(session: &Arc<Session>, service: &Service) -> Result<Self> {
         // Before anything is taken: a record that cannot be written is told at once.
         let owner = Uuid::new_v4();
-        instance(&session.names, service, (session.client, owner), &Liveness::None, Duration::ZERO)?;
+        let options = &session.options;
+        let liveness = match options.check {
+            Check::Tcp => Liveness::Tcp { interval: options.interval, timeout: options.check_timeout },
+            _ => Liveness::None,
+        };
+        instance(&session.names, service, (session.client, owner), &liveness, Duration::ZERO)?;
         let id = session.names.instance(service.name(), service.id());
         if !session.wanted.take(&id, owner) {
             let context = format!("{}/{} is registered by this client", service.name(), service.id());
@@ -126,7 +131,7 @@ impl Place {
                 Tie::As(other) => Liveness::As(other),
             },
             Check::Http => Liveness::Http {
-                url: session.health.url(&session, service).await?,
+                url: session.health.url(&session, self.owner, service).await?,
                 interval: asked.0,
                 timeout: asked.1,
             },
@@ -172,6 +177,7 @@ impl Slot for Place {
         }
         let session = Arc::clone(&self.session);
         // What cannot be withdrawn now must not come back by a pass.
+        session.health.quit(self.owner);
         session.heart.quit(self.owner).await;
         if self.claimed && session.supervisor.is_closed() {
             session.sweep.all(&session).await?;
@@ -214,6 +220,7 @@ impl Slot for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.session.health.quit(self.owner);
         self.session.lines.close(self.owner);
         self.session.wanted.forget(&self.id, self.owner);
     }

@@ -115,11 +115,21 @@ impl Session {
     /// The longest that a dead process may still be seen.
     pub(crate) fn crash_bound(&self) -> Duration {
         const SLACK: Duration = Duration::from_secs(1);
+        let patience = match self.options.check {
+            Check::Http | Check::Tcp => self.options.check_timeout,
+            Check::Ttl | Check::None => Duration::ZERO,
+        };
+        self.lease() + patience + SLACK
+    }
+
+    /// How long the store takes a process for alive after it was last seen alive.
+    pub(crate) fn lease(&self) -> Duration {
         match self.options.check {
-            Check::Ttl => self.options.ttl + SLACK,
-            Check::Http | Check::Tcp => self.options.interval + self.options.check_timeout + SLACK,
+            Check::Ttl => self.options.ttl,
+            // The agent forgives one miss.
+            Check::Http | Check::Tcp => self.options.interval * 2,
             // Nobody notices: what is told is how long a new owner waits before it says Conflict.
-            Check::None => self.options.ttl + SLACK,
+            Check::None => self.options.ttl,
         }
     }
 

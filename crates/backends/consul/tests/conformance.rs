@@ -4,4 +4,6 @@
 
 mod fixture;
 
-reception_conformance::suite!(fixture::ConsulFixture);
+use fixture::{ConsulFixture, Native};
+
+reception_conformance::suite!(ConsulFixture<Native>);

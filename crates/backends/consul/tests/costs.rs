@@ -5,13 +5,16 @@
 use std::{fmt::Display, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use reception_core::{Client, ClientExt, Dialer, Registration, Service, ServiceName, Snapshot, Watcher};
+use reception_core::{
+    Client, ClientExt, Dialer, ElectionName, Registration, Service, ServiceName, Snapshot, Watcher,
+};
 use reception_lab::{Consul, Proxy, ProxyOptions};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 const SOON: Duration = Duration::from_secs(120);
 const TTL: Duration = Duration::from_secs(4);
+const ELECTION_TTL: Duration = Duration::from_secs(2);
 const REGISTRATIONS: usize = 1000;
 const LARGE: usize = 10_000;
 
@@ -53,9 +56,34 @@ impl Stage {
     }
 }
 
+/// Everything that the agent has of clients, as `id name`.
+async fn services(consul: &Consul) -> Vec<String> {
+    let told = consul.api().get("/v1/agent/services").await.unwrap().body;
+    let services: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let services = services.as_object().unwrap().iter();
+    services.map(|(id, service)| format!("{id} {}", service["Service"].as_str().unwrap())).collect()
+}
+
+/// The checks of nodes but for the agent's own.
+async fn node_checks(consul: &Consul) -> usize {
+    let told = consul.api().get("/v1/agent/checks").await.unwrap().body;
+    let checks: serde_json::Value = serde_json::from_str(&told).unwrap();
+    checks.as_object().unwrap().values().filter(|check| check["ServiceID"] == "").count()
+}
+
 async fn dial(endpoint: impl Display) -> Arc<dyn Client> {
     let dialer = Dialer::new().with(reception_consul::BACKEND).unwrap();
-    dialer.dial(&format!("consul://{endpoint}?ttl={}s&timeout=30s", TTL.as_secs())).await.unwrap()
+    let (ttl, election_ttl) = (TTL.as_secs(), ELECTION_TTL.as_secs());
+    let url = format!("consul://{endpoint}?ttl={ttl}s&election_ttl={election_ttl}s&timeout=30s");
+    dialer.dial(&url).await.unwrap()
+}
+
+async fn names(client: &Arc<dyn Client>) -> Vec<String> {
+    client.names().await.unwrap().iter().map(ToString::to_string).collect()
+}
+
+fn election() -> ElectionName {
+    ElectionName::new("reaper").unwrap()
 }
 
 fn api() -> ServiceName {
@@ -118,4 +146,107 @@ async fn a_change_among_ten_thousand_is_one_request_and_a_tenth_of_the_bytes() {
         assert!(bytes * 10 <= plain, "{bytes} bytes of {plain} for one change");
     }
     client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_single_registration_has_the_check_itself() {
+    let stage = Stage::new().await;
+    let client = dial(stage.proxy.endpoint()).await;
+    let one = client.register(instance(1)).await.unwrap();
+    assert_eq!(services(&stage.consul).await, ["api:i0001 api"]);
+    let passes = stage.asked("PUT /v1/agent/check/");
+    let begun = Instant::now();
+    sleep(TTL * 2).await;
+    let halves = begun.elapsed().as_secs_f64() / (TTL.as_secs_f64() / 2.0);
+    let passes = stage.asked("PUT /v1/agent/check/") - passes;
+    assert!(passes >= 2 && passes as f64 <= halves + 1.0, "{passes} passes in {halves:.1} halves of a ttl");
+    let two = client.register(instance(2)).await.unwrap();
+    let three = services(&stage.consul).await;
+    assert_eq!(three.len(), 3, "{three:?}");
+    assert_eq!(three.iter().filter(|service| service.ends_with("-anchor reception--session")).count(), 1);
+    assert_eq!(names(&client).await, ["api", "consul"], "the service of the check is hidden");
+    assert_eq!(node_checks(&stage.consul).await, 0);
+    one.close().await.unwrap();
+    two.close().await.unwrap();
+    assert_eq!(services(&stage.consul).await, Vec::<String>::new());
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_check_of_elections_is_there_while_somebody_stands() {
+    let stage = Stage::new().await;
+    let (first, second) = (dial(stage.proxy.endpoint()).await, dial(stage.proxy.endpoint()).await);
+    let electors = (first.elector(&election()).await.unwrap(), second.elector(&election()).await.unwrap());
+    assert_eq!(services(&stage.consul).await, Vec::<String>::new(), "nobody stands");
+    let leadership = electors.0.elect(instance(1)).await.unwrap();
+    let standing = services(&stage.consul).await;
+    assert!(standing.len() == 1 && standing[0].ends_with("-election reception--session"), "{standing:?}");
+    assert_eq!(names(&first).await, ["consul"], "the service of the check is hidden");
+    assert_eq!(node_checks(&stage.consul).await, 0);
+    let mut waiting = Box::pin(electors.1.elect(instance(2)));
+    assert!(timeout(TTL, &mut waiting).await.is_err(), "there is a leader");
+    assert_eq!(services(&stage.consul).await.len(), 2);
+
+    let passes = stage.asked("PUT /v1/agent/check/");
+    let begun = Instant::now();
+    assert!(timeout(ELECTION_TTL * 3, &mut waiting).await.is_err(), "there is a leader");
+    let spans = begun.elapsed().as_secs_f64() / ELECTION_TTL.as_secs_f64();
+    let passes = (stage.asked("PUT /v1/agent/check/") - passes) as f64;
+    // The leader each quarter, the one that waits each half.
+    assert!(passes <= spans * 6.0 + 2.0, "{passes} passes in {spans:.1} terms");
+    leadership.resign().await.unwrap();
+    let leadership = timeout(SOON, waiting).await.unwrap().unwrap();
+    let standing = services(&stage.consul).await;
+    assert_eq!(standing.len(), 1, "the one that resigned has left: {standing:?}");
+    leadership.resign().await.unwrap();
+    assert_eq!(services(&stage.consul).await, Vec::<String>::new());
+    let before = stage.proxy.asked().len();
+    sleep(ELECTION_TTL).await;
+    let asked = stage.proxy.asked().split_off(before);
+    assert!(!asked.iter().any(|asked| asked.starts_with("PUT ")), "nobody stands: {asked:?}");
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+}
+
+/// Not judged, since it is a time; `docs/performance.md` has what was seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures processor time: by itself, in release, with --nocapture"]
+async fn processor_time_of_a_change_among_ten_thousand() {
+    const CHANGES: usize = 40;
+    let stage = Stage::new().await;
+    stage.fill(0..LARGE).await;
+    let plain = stage.consul.api().get("/v1/health/service/api").await.unwrap().body;
+    let client = dial(stage.consul.endpoint()).await;
+    let mut watcher = client.watch(&api()).await.unwrap();
+    until(&mut watcher, |view| view.len() == LARGE).await;
+    let before = processor_time();
+    for change in 0..CHANGES {
+        stage.fill(LARGE + change..LARGE + change + 1).await;
+        until(&mut watcher, |view| view.len() == LARGE + change + 1).await;
+    }
+    let change = (processor_time() - before) / CHANGES as u32;
+    let mut parse = Duration::ZERO;
+    for _ in 0..CHANGES {
+        let before = processor_time();
+        let parsed: serde_json::Value = serde_json::from_str(&plain).unwrap();
+        // What it takes to forget it all again is not counted.
+        parse += (processor_time() - before) / CHANGES as u32;
+        drop(parsed);
+    }
+    let share = change.as_secs_f64() / parse.as_secs_f64();
+    println!(
+        "measured: {change:?} a change, all that the process does; {parse:?} to parse {} bytes: {share:.2}",
+        plain.len()
+    );
+    client.close().await.unwrap();
+}
+
+/// Of all threads of this process that still run.
+fn processor_time() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let spent = threads.filter_map(|thread| {
+        let told = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        told.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(spent.sum())
 }

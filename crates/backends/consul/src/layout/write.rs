@@ -10,10 +10,13 @@ use super::{
     HIDDEN, Layout, MOST_META, NAMESPACE, Names, OWNER, STATUS, SURPLUS, liveness_check, owner_mark, span,
     status_check,
 };
-use crate::error::error;
+use crate::{error::error, options::bracketed};
 
 /// Longer than any agent runs: the check of a stated status never lapses.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Failures in a row that an agent takes for a death: one is forgiven.
+const FATAL: u8 = 2;
 
 /// How the agent sees that an instance lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,8 @@ struct Check {
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    failures_before_critical: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deregister_critical_service_after: Option<String>,
 }
 
@@ -141,7 +146,7 @@ pub(crate) fn instance(
         service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
     let port = service.port().map_or(0, std::num::NonZeroU16::get);
     let mut checks = Vec::new();
-    checks.extend(check(&service, owner, liveness, forget));
+    checks.extend(check(&service, owner, liveness, forget)?);
     checks.extend(stated(service.status()).map(|status| Check {
         id: status_check(owner),
         name: "what the instance says of itself",
@@ -172,7 +177,7 @@ fn as_json(service: &Service) -> String {
     serde_json::to_string(&attributes).unwrap_or_default()
 }
 
-fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) -> Option<Check> {
+fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) -> Result<Option<Check>> {
     let mut check = Check {
         id: liveness_check(owner, matches!(liveness, Liveness::As(_))),
         name: "the process lives",
@@ -181,22 +186,25 @@ fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) 
         ..Check::default()
     };
     match liveness {
-        Liveness::None => return None,
+        Liveness::None => return Ok(None),
         Liveness::Own(ttl) => check.ttl = Some(span(*ttl)),
         Liveness::As(other) => check.alias_service = Some(other.clone()),
         Liveness::Http { url, interval, timeout } => {
             check.http = Some(url.clone());
             (check.interval, check.timeout) = (Some(span(*interval)), Some(span(*timeout)));
+            check.failures_before_critical = Some(FATAL);
         }
         Liveness::Tcp { interval, timeout } => {
-            let port = service.port().map_or(0, std::num::NonZeroU16::get);
-            let host = service.address();
-            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            check.tcp = Some(format!("{host}:{port}"));
+            let port = service.port().ok_or_else(|| {
+                let text = format!("{} has no port, which check=tcp connects to", service.id());
+                error(ErrorKind::InvalidInstance, "register", text)
+            })?;
+            check.tcp = Some(format!("{}:{port}", bracketed(service.address())));
             (check.interval, check.timeout) = (Some(span(*interval)), Some(span(*timeout)));
+            check.failures_before_critical = Some(FATAL);
         }
     }
-    Some(check)
+    Ok(Some(check))
 }
 
 /// A service of our own, that carries one check and nothing else.

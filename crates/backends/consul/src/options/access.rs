@@ -51,7 +51,8 @@ impl Options {
         self
     }
 
-    /// Sets where this process listens with [`Check::Http`], and the host at which the agent finds that.
+    /// Sets the IP address and port where this process listens with [`Check::Http`] (port 0 is any), and the host at which the agent finds that, with
+    /// a port if it is another one. Without a host it is the address that is listened on, and when that is all addresses the instance's.
     #[must_use]
     pub fn check_server(mut self, bind: impl Into<String>, host: Option<String>) -> Self {
         self.check_bind = bind.into();
@@ -59,7 +60,7 @@ impl Options {
         self
     }
 
-    /// Sets when the agent forgets an instance whose check fails; Consul makes it one minute at least.
+    /// Sets when the agent forgets an instance whose check fails: one minute at least, since Consul does not do it sooner.
     #[must_use]
     pub fn deregister_after(mut self, span: Duration) -> Self {
         self.deregister_after = span;

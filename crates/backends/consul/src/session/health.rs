@@ -1,137 +1,90 @@
-//! The server that the agent asks with `check=http`: one path, one answer, and little to take from it.
+//! The server that the agent asks with `check=http`: one question for each registration, one answer, and little to take from it.
 //!
-//! A caller has five seconds for a header of at most 8 KiB, and only the last 64 callers are heard: slow ones make room for the agent.
+//! The question names the registration. So one whose withdrawal cannot reach the agent is healthy no more, and a process that gets the port of a dead one does
+//! not keep that one's instances alive.
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+mod answers;
 
-use reception_core::{ErrorKind, Result, Service};
-use reception_kit::CancellationToken;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::OnceCell,
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use reception_core::{ErrorKind, Result, Service};
+use tokio::{net::TcpListener, sync::OnceCell};
+use uuid::Uuid;
+
 use super::Session;
-use crate::error::error;
+use crate::{
+    error::error,
+    options::{Announced, bracketed},
+};
+use answers::{Limits, PATH, answer_all};
 
 const OPERATION: &str = "register";
-const PATH: &str = "/health";
-const HEADER: usize = 8 * 1024;
-const PATIENCE: Duration = Duration::from_secs(5);
-const CALLERS: usize = 64;
-const ALIVE: &str = r#"{"alive": true}"#;
 
-/// The server, once it is needed.
+/// The server, once it is needed: a client that registers nothing listens nowhere.
 #[derive(Debug)]
 pub(crate) struct Health {
     bound: OnceCell<SocketAddr>,
+    wanted: Wanted,
+}
+
+/// The registrations that are healthy as long as we are.
+#[derive(Clone, Debug, Default)]
+struct Wanted(Arc<Mutex<BTreeSet<Uuid>>>);
+
+impl Wanted {
+    fn set(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what is asked is one of them, as it stands in the path.
+    fn has(&self, asked: &str) -> bool {
+        Uuid::try_parse(asked).is_ok_and(|owner| self.set().contains(&owner))
+    }
 }
 
 impl Health {
     pub(super) fn new() -> Self {
-        Self { bound: OnceCell::new() }
+        Self { bound: OnceCell::new(), wanted: Wanted::default() }
+    }
+
+    /// From now on a registration is healthy no more.
+    pub(crate) fn quit(&self, owner: Uuid) {
+        self.wanted.set().remove(&owner);
     }
 
     /// Where the agent asks for an instance; starts the server with the first one.
-    pub(crate) async fn url(&self, session: &Arc<Session>, service: &Service) -> Result<String> {
-        let bound = self.bound.get_or_try_init(|| serve(session)).await?;
-        let host = session.options.check_host.as_deref().unwrap_or_else(|| service.address());
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        Ok(format!("http://{host}:{}{PATH}", bound.port()))
+    pub(crate) async fn url(&self, session: &Arc<Session>, owner: Uuid, service: &Service) -> Result<String> {
+        let bound = self.bound.get_or_try_init(|| listen(session, self.wanted.clone())).await?;
+        self.wanted.set().insert(owner);
+        let (host, port) = match session.options.announced()? {
+            Some(Announced { host, port }) => (host, port.unwrap_or_else(|| bound.port())),
+            // Who listens at all addresses is found at the instance's own.
+            None if bound.ip().is_unspecified() => (bracketed(service.address()), bound.port()),
+            None => (bracketed(&bound.ip().to_string()), bound.port()),
+        };
+        // The zone of an address is escaped.
+        Ok(format!("http://{}:{port}{PATH}{}", host.replace('%', "%25"), owner.simple()))
     }
 }
 
-async fn serve(session: &Arc<Session>) -> Result<SocketAddr> {
-    let bind = &session.options.check_bind;
+async fn listen(session: &Arc<Session>, wanted: Wanted) -> Result<SocketAddr> {
+    let bind = session.options.bind()?;
     let wrong = |why: std::io::Error| {
         error(ErrorKind::Config, OPERATION, format!("option \"check_bind\": {bind}: {}", why.kind()))
     };
     let listener = TcpListener::bind(bind).await.map_err(wrong)?;
     let bound = listener.local_addr().map_err(wrong)?;
-    let (back, leaving) = (session.back.clone(), session.leaving.clone());
+    // With the connections: the agent asks as long as an instance is there, also while the client closes.
+    let leaving = session.leaving.clone();
     session.back.spawn("health", async move {
-        let accept = async {
-            let mut callers: VecDeque<CancellationToken> = VecDeque::with_capacity(CALLERS + 1);
-            loop {
-                let Ok((caller, _)) = listener.accept().await else {
-                    // Too many open files, say.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                };
-                let room = leaving.child_token();
-                callers.push_back(room.clone());
-                if callers.len() > CALLERS
-                    && let Some(first) = callers.pop_front()
-                {
-                    first.cancel();
-                }
-                back.spawn("health answer", async move {
-                    tokio::select! {
-                        () = room.cancelled() => {}
-                        _ = tokio::time::timeout(PATIENCE, answer(caller)) => {}
-                    }
-                });
-            }
-        };
         tokio::select! {
             () = leaving.cancelled() => {}
-            () = accept => {}
+            () = answer_all(listener, Limits::default(), |asked| wanted.has(asked)) => {}
         }
     });
     Ok(bound)
-}
-
-async fn answer(mut caller: TcpStream) -> std::io::Result<()> {
-    let mut header = Vec::with_capacity(512);
-    let status = loop {
-        if header.windows(4).any(|end| end == b"\r\n\r\n") {
-            break judge(&header);
-        }
-        if header.len() > HEADER {
-            break "431 Request Header Fields Too Large";
-        }
-        if caller.read_buf(&mut header).await? == 0 {
-            return Ok(());
-        }
-    };
-    let body = if status.starts_with("200") { ALIVE } else { "" };
-    let text = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    caller.write_all(text.as_bytes()).await?;
-    caller.shutdown().await
-}
-
-/// The status of the answer to a request.
-fn judge(header: &[u8]) -> &'static str {
-    let line = header.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ');
-    match (words.next(), words.next(), words.next()) {
-        (Some(b"GET" | b"HEAD"), Some(path), Some(b"HTTP/1.1" | b"HTTP/1.0")) if path == PATH.as_bytes() => {
-            "200 OK"
-        }
-        (Some(b"GET" | b"HEAD"), Some(_), Some(_)) => "404 Not Found",
-        (Some(_), Some(_), Some(_)) => "405 Method Not Allowed",
-        _ => "400 Bad Request",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_one_question_is_answered() {
-        for (request, status) in [
-            ("GET /health HTTP/1.1\r\nhost: x\r\n\r\n", "200"),
-            ("GET / HTTP/1.1\r\n\r\n", "404"),
-            ("GET /health/../etc HTTP/1.1\r\n\r\n", "404"),
-            ("POST /health HTTP/1.1\r\n\r\n", "405"),
-            ("\r\n\r\n", "400"),
-        ] {
-            assert!(judge(request.as_bytes()).starts_with(status), "{request}");
-        }
-    }
 }

@@ -103,6 +103,8 @@ impl Standing {
         if members.who.len() == 1 && members.who.contains_key(&who) {
             session.http.agent_deregister(OPERATION, &self.service, session.timeout()).await?;
             members.checked = false;
+            // The next pass is not due any more.
+            self.changed.notify_one();
         }
         members.who.remove(&who);
         Ok(())
