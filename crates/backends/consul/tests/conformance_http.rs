@@ -4,6 +4,8 @@
 
 mod fixture;
 
+use std::time::Duration;
+
 use fixture::{ConsulFixture, Kind};
 
 const ANEW: &str = "an agent that starts takes what it has not asked yet for dead, for an interval at most";
@@ -22,6 +24,15 @@ impl Kind for Asked {
     fn cannot_restart(case: &str) -> bool {
         case.starts_with("l04-a_restart_of_the_store_keep")
             || case.starts_with("l07-a_restart_of_the_store_keep")
+    }
+
+    fn before_cut(case: &str) -> Duration {
+        // An agent forgives a miss of whom it has asked before.
+        if case.starts_with("l07-a_cut_shorter_than_the_lease") {
+            Duration::from_millis(1600)
+        } else {
+            Duration::ZERO
+        }
     }
 
     fn options(case: &str) -> &'static str {
