@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use self::{
     agent::{
         an_agent_that_starts_again_loses_nothing_with_its_data_and_gets_all_back_without,
+        each_kind_of_check_comes_back_when_an_agent_starts_again,
         what_a_third_party_takes_away_is_back_within_the_repair,
     },
     health::a_flood_of_the_health_server_leaves_the_check_passing,
@@ -27,6 +28,7 @@ use crate::{
 /// What only this kind plays.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(19, an_agent_that_starts_again_loses_nothing_with_its_data_and_gets_all_back_without),
+    scenario!(19, each_kind_of_check_comes_back_when_an_agent_starts_again),
     scenario!(20, what_a_third_party_takes_away_is_back_within_the_repair),
     scenario!(37, a_flood_of_the_health_server_leaves_the_check_passing),
 ];

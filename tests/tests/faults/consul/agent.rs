@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reception::{Client, ClientExt as _};
+use reception::{Client, ClientExt as _, Service};
 use reception_lab::{ConsulApi, eventually};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::{
     scenario::Outcome,
@@ -53,6 +54,50 @@ pub(super) async fn an_agent_that_starts_again_loses_nothing_with_its_data_and_g
     client.close().await.map_err(text)?;
     back(&reader, &Ids::new(), "closed").await?;
     reader.close().await.map_err(text)
+}
+
+/// F19. As the one before, with one registration of each kind of check. With its data: what the agent is told (`ttl`) or does not ask (`none`) does not flap; what
+/// it asks (`http`, `tcp`) it takes for dead until it has asked again, which it does within the interval. Without: each is back within R.
+pub(super) async fn each_kind_of_check_comes_back_when_an_agent_starts_again(stage: &mut Stage) -> Outcome {
+    let listens = TcpListener::bind("127.0.0.1:0").await.map_err(text)?;
+    let at = listens.local_addr().map_err(text)?;
+    let only = ids("i", 0..1);
+    let mut kinds = Vec::new();
+    for (kind, options) in [
+        ("ttl", ""),
+        ("none", "&check=none"),
+        ("http", "&check=http&interval=1s&check_timeout=1s"),
+        ("tcp", "&check=tcp&interval=1s&check_timeout=1s"),
+    ] {
+        let url = format!("{}{options}", stage.direct(&format!("kinds/{kind}"), TTL));
+        let (client, reader) = (dial(&url).await?, dial(&url).await?);
+        let service =
+            Service::builder("api", &at.ip().to_string(), at.port()).id("i0").build().map_err(text)?;
+        let registration = client.register(service).await.map_err(text)?;
+        let sight = Sight::open(&reader, &format!("the watch of {kind}")).await?;
+        sight.shows("the instance", &only, SETTLE).await?;
+        kinds.push((kind, client, reader, registration, sight));
+    }
+    for wiped in [false, true] {
+        for round in 0..stage.rounds(2, 6) {
+            let begun = if wiped { stage.stand.wipe().await } else { stage.stand.restart().await };
+            begun.map_err(text)?;
+            for (kind, _, reader, registration, sight) in &kinds {
+                back(reader, &only, &format!("{kind}, wiped: {wiped}, round {round}")).await?;
+                sight.shows("the instance", &only, SETTLE).await?;
+                active(std::slice::from_ref(registration), REPAIR).await?;
+                if !wiped && matches!(*kind, "ttl" | "none") {
+                    sight.flapped(0)?;
+                }
+            }
+        }
+    }
+    for (kind, client, reader, ..) in kinds {
+        client.close().await.map_err(text)?;
+        back(&reader, &Ids::new(), &format!("{kind}: closed")).await?;
+        reader.close().await.map_err(text)?;
+    }
+    Ok(())
 }
 
 /// F20. A third party deregisters an instance at the agent, then in the catalog, then the check of the only registration of another
