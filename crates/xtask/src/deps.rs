@@ -50,6 +50,7 @@ const RULES: &[Rule] = &[
             "tokio",
             "tokio-util",
             "tracing",
+            "uuid",
         ],
     },
     Rule {

@@ -8,7 +8,6 @@ mod folders;
 mod gate;
 mod keeper;
 mod link;
-mod wanted;
 
 use std::{
     collections::VecDeque,
@@ -18,14 +17,13 @@ use std::{
 };
 
 use reception_core::{Clock, Error, ErrorKind, Moment, Result};
-use reception_kit::{CancellationToken, Lifeline, Supervisor};
+use reception_kit::{CancellationToken, Lifeline, Supervisor, Wanted};
 use tokio::sync::{oneshot, watch};
 use zookeeper_client as zk;
 
 pub(crate) use eye::{Eye, Seen};
 pub(crate) use gate::Gate;
 pub(crate) use link::{Link, Live};
-pub(crate) use wanted::Wanted;
 
 use crate::{
     error::{error, is_unclear, native, passes},
