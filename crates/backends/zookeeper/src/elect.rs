@@ -68,7 +68,8 @@ impl Elector for Election {
         let standing = Standing {
             election: self.name.clone(),
             clock: self.session.clock.clone(),
-            margin: margin(self.session.ttl),
+            // Taken off each grant, which may be more or less than what was asked for.
+            margin: Duration::ZERO,
             backoff: Backoff::new(),
             timeout: self.session.timeout,
         };

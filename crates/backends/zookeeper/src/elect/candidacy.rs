@@ -126,9 +126,9 @@ impl Candidacy {
         }
     }
 
-    /// The margin grows with the session that was granted; what kit subtracts is that of the one asked for.
-    fn term(&self, ttl: Duration) -> Duration {
-        ttl.saturating_sub(margin(ttl).saturating_sub(margin(self.session.ttl)))
+    /// How long a grant may be used.
+    fn term(ttl: Duration) -> Duration {
+        ttl.saturating_sub(margin(ttl))
     }
 
     /// Reads our node; the moment before is what the answer grants from.
@@ -195,7 +195,7 @@ impl Claim for Candidacy {
                         self.schedule(sent, own.ttl);
                         let token =
                             FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
-                        return Ok(Won::new(token, sent, self.term(own.ttl)));
+                        return Ok(Won::new(token, sent, Self::term(own.ttl)));
                     }
                     Err(Confirm::Lost(error)) => {
                         self.forget();
@@ -234,7 +234,7 @@ impl Claim for Candidacy {
             match self.confirm(&own, own.ttl / 3).await {
                 Ok(sent) => {
                     self.schedule(sent, own.ttl);
-                    return Pulse::Renewed { sent, ttl: self.term(own.ttl) };
+                    return Pulse::Renewed { sent, ttl: Self::term(own.ttl) };
                 }
                 Err(Confirm::Lost(error)) => return Pulse::Lost(error),
                 Err(Confirm::Unknown) => self.read_at = clock.now().saturating_add(PAUSE),
