@@ -115,14 +115,19 @@ impl Candidacy {
             Err(wrong) => return Err(native(OPERATION, &format!("watching {before}"), wrong)),
         };
         let Some(own) = &mut self.eye else { return Err(Self::lost("nobody looks at the candidate's node")) };
-        tokio::select! {
+        let seen = tokio::select! {
             biased;
-            seen = own.next() => match seen {
-                Seen::Changed => Ok(()),
-                Seen::Gone => Err(Self::lost("the candidate's node was removed")),
-                Seen::Blind => Err(Self::lost("the session has ended")),
-            },
-            _ = before.next() => Ok(()),
+            seen = own.next() => seen,
+            _ = before.next() => return Ok(()),
+        };
+        match seen {
+            Seen::Changed => Ok(()),
+            Seen::Gone => {
+                self.forget();
+                Err(Self::lost("the candidate's node was removed"))
+            }
+            // Our node may outlive it: it is withdrawn before the next one is made.
+            Seen::Blind => Err(Self::lost("the session has ended")),
         }
     }
 
@@ -197,20 +202,14 @@ impl Claim for Candidacy {
                             FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
                         return Ok(Won::new(token, sent, Self::term(own.ttl)));
                     }
-                    Err(Confirm::Lost(error)) => {
-                        self.forget();
-                        return Err(error);
-                    }
+                    // What is gone and what is left of an ended session is found out by the next try.
+                    Err(Confirm::Lost(error)) => return Err(error),
                     Err(Confirm::Unknown) => {
                         return Err(error(ErrorKind::Unavailable, OPERATION, "our node could not be read"));
                     }
                 },
-                Turn::After(before) => {
-                    if let Err(error) = self.wait(&live, &before).await {
-                        self.forget();
-                        return Err(error);
-                    }
-                }
+                // An answer that does not come leaves our node standing: the next try finds it.
+                Turn::After(before) => self.wait(&live, &before).await?,
                 // Told as an error, so that kit's backoff bounds how often a node is made that somebody keeps removing.
                 Turn::Gone => {
                     self.forget();

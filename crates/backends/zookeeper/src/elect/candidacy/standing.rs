@@ -121,7 +121,8 @@ impl Candidacy {
     /// The path of the node with our id in its name.
     async fn ours(&self, until: Moment) -> Result<Option<String>> {
         let mark = format!("_c_{}-", self.guid);
-        let standing = sorted(children(&self.session, OPERATION, until, &self.folder, false).await?);
+        // As of now: another server than the one that took the request may not know of it yet.
+        let standing = sorted(children(&self.session, OPERATION, until, &self.folder, true).await?);
         let child = standing.into_iter().find(|child| child.starts_with(&mark));
         Ok(child.map(|child| format!("{}/{child}", self.folder)))
     }
