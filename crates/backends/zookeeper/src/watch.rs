@@ -66,7 +66,7 @@ pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<S
         let service = match record {
             Found::Record { data, stat } => {
                 revision = revision.max(stat.mzxid);
-                ServiceId::foreign(&child).and_then(|id| session.paths.layout.decode(name, &id, &data))
+                ServiceId::foreign(&child).and_then(|id| decode(session, name, &id, &data))
             }
             Found::Denied => Err(native(OPERATION, &child, zookeeper_client::Error::NoAuth)),
             Found::Nothing => continue,
@@ -83,6 +83,15 @@ pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<S
 /// Whether a child can be an instance: what has a longer name than any id is counted and not read.
 fn is_id(child: &str) -> bool {
     ServiceId::foreign(child).is_ok()
+}
+
+/// Reads a record; a layout that makes another instance of it has not understood it.
+fn decode(session: &Session, name: &ServiceName, id: &ServiceId, data: &[u8]) -> Result<Service> {
+    let service = session.paths.layout.decode(name, id, data)?;
+    if (service.name(), service.id()) == (name, id) {
+        return Ok(service);
+    }
+    Err(error(ErrorKind::Protocol, "decode", format!("the layout reads {name}/{id} as another instance")))
 }
 
 impl Instances {
@@ -162,9 +171,7 @@ impl Instances {
             Found::Record { stat, .. } if before.is_some_and(|known| known.written == stat.mzxid) => {
                 return (None, false);
             }
-            Found::Record { data, stat } => {
-                (stat.mzxid, self.session.paths.layout.decode(&self.name, id, data).ok())
-            }
+            Found::Record { data, stat } => (stat.mzxid, decode(&self.session, &self.name, id, data).ok()),
         };
         let known = Known { written, readable: service.is_some() };
         self.known.insert(id.clone(), known);
