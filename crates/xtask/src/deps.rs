@@ -67,7 +67,15 @@ const RULES: &[Rule] = &[
     Rule {
         folder: "crates/bench",
         ours: &["core", "lab", "sdk"],
-        foreign: &["etcd-client", "futures-util", "rustix", "serde_json", "stats_alloc", "tokio"],
+        foreign: &[
+            "etcd-client",
+            "futures-util",
+            "rustix",
+            "serde_json",
+            "stats_alloc",
+            "tokio",
+            "zookeeper-client",
+        ],
     },
     Rule {
         folder: "crates/cli",
