@@ -43,7 +43,7 @@ async fn hold(session: &Session) -> Result<()> {
     loop {
         let since = session.clock.now();
         let (lost, backoff) = match connect(session, turn + 1).await {
-            Ok(Some(live)) => {
+            Ok(live) => {
                 turn = live.turn;
                 let (gate, id) = (live.gate.clone(), live.id);
                 if live.ttl > session.ttl {
@@ -62,7 +62,6 @@ async fn hold(session: &Session) -> Result<()> {
                     }
                 }
             }
-            Ok(None) => return Ok(()),
             // A session may have been granted whose answer nobody waited for.
             Err(error) if session.leaving.is_cancelled() => return Err(error),
             Err(error) => (error, &mut unreached),
@@ -79,8 +78,8 @@ async fn hold(session: &Session) -> Result<()> {
     }
 }
 
-/// Makes a session; `None` when the client left meanwhile.
-async fn connect(session: &Session, turn: u64) -> Result<Option<Live>> {
+/// Makes a session; an error too when the client leaves meanwhile.
+async fn connect(session: &Session, turn: u64) -> Result<Live> {
     let gate = Gate::new();
     let (connector, hosts, tls) = match &session.recipe {
         Recipe::Given(client) => {
@@ -88,7 +87,7 @@ async fn connect(session: &Session, turn: u64) -> Result<Option<Live>> {
                 SessionState::Expired | SessionState::AuthFailed | SessionState::Closed => {
                     Err(error(ErrorKind::LeaseLost, OPERATION, "the session of the given client is over"))
                 }
-                _ => Ok(Some(live(client.clone(), gate, turn))),
+                _ => Ok(live(client.clone(), gate, turn)),
             };
         }
         Recipe::Dial { connector, hosts, tls, .. } => (zk::Connector::clone(connector), hosts, *tls),
@@ -102,7 +101,7 @@ async fn connect(session: &Session, turn: u64) -> Result<Option<Live>> {
     tokio::select! {
         biased;
         made = connecting => match made {
-            Ok(client) => Ok(Some(live(client, gate, turn))),
+            Ok(client) => Ok(live(client, gate, turn)),
             Err(wrong) => Err(unreached(session, wrong)),
         },
         () = left => {
