@@ -6,7 +6,10 @@ use reception_core::{ErrorKind, Result, Secret};
 use zookeeper_client as zk;
 
 use super::{MOST_PASSWORD, OPERATION, Options};
-use crate::{error::error, session::Recipe};
+use crate::{
+    error::{NAME, error},
+    session::Recipe,
+};
 
 impl Options {
     /// How a session is come by, and as whom.
@@ -15,6 +18,17 @@ impl Options {
             return Ok((Recipe::Given(client.clone()), None));
         }
         let user = self.credentials()?;
+        match &user {
+            None => tracing::warn!(
+                backend = NAME,
+                "no user is given: whoever reaches the store may change and remove what this client makes"
+            ),
+            // Both schemes show a reader on the way what is enough to log in.
+            Some(_) if !self.tls => {
+                tracing::warn!(backend = NAME, "the user logs in without TLS: who reads along can do so, too");
+            }
+            Some(_) => {}
+        }
         let connector = zk::Client::connector().with_session_timeout(self.ttl);
         let connector = secure(self, connector)?;
         let connector = match &user {
