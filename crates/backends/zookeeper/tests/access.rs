@@ -4,7 +4,7 @@
 
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
-use futures_util::{Stream as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use reception_core::{
     Change, Client, ClientExt, Dialer, ErrorKind, RegistrationState, Secret, Service, ServiceName,
 };
