@@ -12,7 +12,7 @@ mod link;
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
     time::Duration,
 };
 
@@ -26,7 +26,7 @@ pub(crate) use gate::Gate;
 pub(crate) use link::{Link, Live};
 
 use crate::{
-    error::{error, is_unclear, native, passes},
+    error::{NAME, error, is_unclear, native, passes},
     layout::Paths,
 };
 
@@ -74,6 +74,8 @@ pub(crate) struct Session {
     /// The ended sessions of this client: what stands on them is ours.
     past: Mutex<VecDeque<i64>>,
     granted: Mutex<Option<Duration>>,
+    /// Warned of once, by the first that makes something: who only reads leaves nothing open.
+    open: Once,
 }
 
 impl Session {
@@ -100,6 +102,7 @@ impl Session {
             leaving: CancellationToken::new(),
             past: Mutex::default(),
             granted: Mutex::default(),
+            open: Once::new(),
         })
     }
 
@@ -138,9 +141,17 @@ impl Session {
     /// The access rights of everything that is made.
     pub(crate) fn acls(&self) -> zk::Acls<'static> {
         match &self.recipe {
-            Recipe::Dial { owned: true, .. } => zk::Acls::creator_all(),
-            _ => zk::Acls::anyone_all(),
+            Recipe::Dial { owned: true, .. } => return zk::Acls::creator_all(),
+            Recipe::Dial { .. } => self.open.call_once(|| {
+                tracing::warn!(
+                    backend = NAME,
+                    "no user is given: whoever reaches the store may change and remove what this client makes"
+                );
+            }),
+            // Its rights are the business of who gave it.
+            Recipe::Given(_) => {}
         }
+        zk::Acls::anyone_all()
     }
 
     /// Whether closing the client ends the session, and so removes all that stands on it.

@@ -18,16 +18,9 @@ impl Options {
             return Ok((Recipe::Given(client.clone()), None));
         }
         let user = self.credentials()?;
-        match &user {
-            None => tracing::warn!(
-                backend = NAME,
-                "no user is given: whoever reaches the store may change and remove what this client makes"
-            ),
+        if user.is_some() && !self.tls {
             // Both schemes show a reader on the way what is enough to log in.
-            Some(_) if !self.tls => {
-                tracing::warn!(backend = NAME, "the user logs in without TLS: who reads along can do so, too");
-            }
-            Some(_) => {}
+            tracing::warn!(backend = NAME, "the user logs in without TLS: who reads along can do so, too");
         }
         let connector = zk::Client::connector().with_session_timeout(self.ttl);
         let connector = secure(self, connector)?;
