@@ -38,7 +38,11 @@ async fn operator(zookeeper: &ZooKeeper) -> zk::Client {
 }
 
 /// Follows a watch, whatever it says on the way, until its view fits.
-async fn until(watcher: &mut Box<dyn Watcher>, limit: Duration, fits: impl Fn(&Snapshot) -> bool + Send) {
+async fn until(
+    watcher: &mut Box<dyn Watcher>,
+    limit: Duration,
+    fits: impl Fn(&Snapshot) -> bool + Send + Sync,
+) {
     let seen = async {
         while !watcher.current().is_some_and(&fits) {
             drop(poll_fn(|cx| Pin::new(&mut *watcher).poll_next(cx)).await.unwrap().unwrap());
