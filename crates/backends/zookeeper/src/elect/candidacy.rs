@@ -139,7 +139,17 @@ impl Candidacy {
             return Err(Confirm::Lost(Self::lost("the session was replaced")));
         }
         let sent = self.session.clock.now();
-        match self.session.send(OPERATION, until, live.client.check_stat(&own.path)).await {
+        let quiet = self.eye.as_mut().is_some_and(Eye::is_quiet);
+        let looked = async {
+            if quiet {
+                return live.client.check_stat(&own.path).await;
+            }
+            // Somebody wrote to it, or the session has moved: the watch is used up.
+            let (stat, watcher) = live.client.check_and_watch_stat(&own.path).await?;
+            self.eye = Some(Eye::new(&live, watcher));
+            Ok(stat)
+        };
+        match self.session.send(OPERATION, until, looked).await {
             Ok(Ok(Some(stat))) if stat.czxid == own.created => Ok(sent),
             Ok(Ok(_)) => Err(Confirm::Lost(Self::lost("the leader's node was removed"))),
             Ok(Err(zk::Error::SessionExpired)) => Err(Confirm::Lost(Self::lost("the session has expired"))),
