@@ -233,6 +233,13 @@ impl Options {
         self
     }
 
+    /// Sets the user, whose password is in a file: [`user`](Self::user) and [`password_file`](Self::password_file) in one.
+    #[must_use]
+    pub fn user_of_file(mut self, user: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.user = Some((user.into(), None));
+        self.password_file(file)
+    }
+
     /// Speaks TLS; implied by the next three.
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
