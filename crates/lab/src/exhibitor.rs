@@ -101,6 +101,15 @@ impl Exhibitor {
         }
     }
 
+    /// The folder with its jars and the launcher.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] when there is none.
+    pub fn installed() -> Result<PathBuf> {
+        home()
+    }
+
     fn prepare(listed: Listed, options: ExhibitorOptions) -> Result<Self> {
         let java = program::find("java", "JAVA_BIN")?;
         let home = home()?;

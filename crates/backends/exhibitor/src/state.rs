@@ -14,9 +14,10 @@ enum Origin {
     Nowhere,
     /// The option `fallback`.
     Fallback,
-    /// An Exhibitor; whether the last round got an answer.
+    /// An Exhibitor; whether the last round got an answer, and how many servers it told.
     Exhibitor {
         live: bool,
+        count: usize,
     },
 }
 
@@ -123,7 +124,10 @@ mod tests {
         assert_eq!(told(), ["servers: 3 live, as Exhibitor e1:8080 told 0.0 s ago"]);
         state.asked("e1:8080", Err(hung()));
         assert!(!state.failed(hung()));
-        assert_eq!(told(), ["servers: 3 cached, as Exhibitor e1:8080 told 0.0 s ago", "last error: no answer"]);
+        assert_eq!(
+            told(),
+            ["servers: 3 cached, as Exhibitor e1:8080 told 0.0 s ago", "last error: no answer"]
+        );
         let endpoints = state.tell(Probe::new(Vec::new())).endpoints;
         assert_eq!(endpoints.len(), 1);
         assert!(endpoints[0].outcome.is_err());

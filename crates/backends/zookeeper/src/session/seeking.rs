@@ -83,18 +83,18 @@ pub(super) struct Way<'a> {
 
 /// Waits until servers are known; an error each time that they could not be found.
 pub(super) async fn servers(known: &mut watch::Receiver<Known>) -> Result<BTreeSet<String>> {
+    let mut news = known.has_changed().unwrap_or(true);
     loop {
-        if known.has_changed().unwrap_or(true) || !known.borrow().servers.is_empty() {
-            let now = known.borrow_and_update().clone();
-            match now.trouble {
-                _ if !now.servers.is_empty() => return Ok((*now.servers).clone()),
-                Some(trouble) => return Err(trouble),
-                None => {}
-            }
+        let now = known.borrow_and_update().clone();
+        match now.trouble {
+            _ if !now.servers.is_empty() => return Ok((*now.servers).clone()),
+            Some(trouble) if news => return Err(trouble),
+            _ => {}
         }
         if known.changed().await.is_err() {
             return Err(error(ErrorKind::Unavailable, OPERATION, "nobody looks for servers any more"));
         }
+        news = true;
     }
 }
 
@@ -202,6 +202,25 @@ mod tests {
             assert_eq!(shuffled(servers.clone(), Some("a:1"))[2], "a:1");
         }
         assert!((0..200).any(|_| shuffled(servers.clone(), None)[0] == "c:1"));
+    }
+
+    #[tokio::test]
+    async fn a_trouble_is_told_once_each_time_and_servers_at_once() {
+        use futures_util::FutureExt as _;
+
+        let trouble = || Some(error(ErrorKind::Denied, OPERATION, "nobody tells"));
+        let (sender, mut known) = watch::channel(Known::default());
+        assert!(servers(&mut known).now_or_never().is_none());
+        for _ in 0..2 {
+            let (waited, ()) = tokio::join!(servers(&mut known), async {
+                sender.send_modify(|known| known.trouble = trouble());
+            });
+            assert_eq!(waited.unwrap_err().kind(), ErrorKind::Denied);
+            assert!(servers(&mut known).now_or_never().is_none());
+        }
+        sender.send_modify(|known| known.servers = std::sync::Arc::new(["a:1".to_owned()].into()));
+        assert_eq!(servers(&mut known).now_or_never().unwrap().unwrap().len(), 1);
+        assert_eq!(servers(&mut known).now_or_never().unwrap().unwrap().len(), 1);
     }
 
     #[tokio::test]
