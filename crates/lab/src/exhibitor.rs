@@ -6,7 +6,7 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -151,7 +151,7 @@ impl Exhibitor {
         *self.listed() = listed;
         self.write_list()?;
         let end = Instant::now() + SEEN;
-        let mut touch = Instant::now() + 5 * CHECK;
+        let mut again = Instant::now() + 5 * CHECK;
         loop {
             match self.lists().await {
                 Ok(()) => return Ok(()),
@@ -159,9 +159,9 @@ impl Exhibitor {
                     return Err(Error::timeout("a change of Exhibitor's list", SEEN, seen));
                 }
                 // A change between its look at the content and at the time is lost for good.
-                Err(_) if Instant::now() > touch => {
-                    touch = end;
-                    self.touch()?;
+                Err(_) if Instant::now() > again => {
+                    again = end;
+                    self.write_list()?;
                 }
                 Err(_) => poll_until(Duration::from_millis(50), || None::<()>).await.unwrap_or_default(),
             }
@@ -205,14 +205,6 @@ impl Exhibitor {
         let (file, fresh) = (self.file(), self.file().with_extension("fresh"));
         write(&fresh, &text)?;
         fs::rename(&fresh, &file).map_err(Error::io(format!("replace {}", file.display())))
-    }
-
-    fn touch(&self) -> Result<()> {
-        let file = self.file();
-        let touched = fs::File::options().append(true).open(&file);
-        touched
-            .and_then(|open| open.set_modified(SystemTime::now()))
-            .map_err(Error::io(format!("touch {}", file.display())))
     }
 
     /// Whether it answers the list that it shall, else what it does.

@@ -297,8 +297,11 @@ pub(crate) fn machine(heap: &str) -> Vec<String> {
 /// The class path; the Debian jar names what else it needs.
 pub(crate) fn classes() -> Result<String> {
     if let Some(home) = env::var_os(HOME).filter(|value| !value.is_empty()) {
-        let lib = PathBuf::from(home).join("lib");
-        return if lib.is_dir() { Ok(format!("{}/*", lib.display())) } else { Err(missing()) };
+        let home = PathBuf::from(home);
+        let (lib, settings) = (home.join("lib"), home.join("conf"));
+        // Its logger writes down every step unless the release's own settings are there.
+        let classes = format!("{}:{}/*", settings.display(), lib.display());
+        return if lib.is_dir() { Ok(classes) } else { Err(missing()) };
     }
     let path = |jar: &str| Path::new(JARS).join(jar);
     if !NEEDED.iter().all(|jar| path(jar).is_file()) {

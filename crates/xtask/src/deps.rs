@@ -50,6 +50,7 @@ const RULES: &[Rule] = &[
             "tokio",
             "tokio-util",
             "tracing",
+            "uuid",
         ],
     },
     Rule {
@@ -66,7 +67,15 @@ const RULES: &[Rule] = &[
     Rule {
         folder: "crates/bench",
         ours: &["core", "lab", "sdk"],
-        foreign: &["etcd-client", "futures-util", "rustix", "serde_json", "stats_alloc", "tokio"],
+        foreign: &[
+            "etcd-client",
+            "futures-util",
+            "rustix",
+            "serde_json",
+            "stats_alloc",
+            "tokio",
+            "zookeeper-client",
+        ],
     },
     Rule {
         folder: "crates/cli",

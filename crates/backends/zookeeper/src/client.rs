@@ -13,6 +13,7 @@ use crate::{
     elect::{Election, Observers},
     ensemble::{Ensemble, Finding, begin},
     error::{NAME, error},
+    layout::Paths,
     options::Options,
     register::Place,
     session::{Hosts, Session},
@@ -104,6 +105,8 @@ impl Client for ZooKeeperClient {
         self.session.supervisor.check("register")?;
         // Before anything is taken: a record that cannot be written is told at once.
         self.session.paths.layout.encode(&service)?;
+        Paths::check("register", service.name().as_str())?;
+        Paths::check("register", service.id().as_str())?;
         let place = Place::take(&self.session, &service)?;
         let keeping = Keeping {
             clock: self.session.clock.clone(),
@@ -117,6 +120,7 @@ impl Client for ZooKeeperClient {
     }
 
     async fn list_with(&self, name: &ServiceName, options: ListOptions) -> Result<Snapshot> {
+        Paths::check("list", name.as_str())?;
         let (session, of) = (Arc::clone(&self.session), name.clone());
         let all = self.session.serve("list", async move { list(&session, &of).await }).await?;
         if options.any_status || all.iter().all(|service| service.status() == Status::Up) {
@@ -128,6 +132,7 @@ impl Client for ZooKeeperClient {
 
     async fn watch_with(&self, name: &ServiceName, options: WatchOptions) -> Result<Box<dyn Watcher>> {
         self.session.supervisor.check("watch")?;
+        Paths::check("watch", name.as_str())?;
         let make = || Instances::new(&self.session, name);
         let feed = self.instances.subscribe(name.clone(), self.lifeline.clone(), make);
         Ok(Box::new(SnapshotWatcher::new(feed, options)))

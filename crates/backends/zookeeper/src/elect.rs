@@ -68,7 +68,8 @@ impl Elector for Election {
         let standing = Standing {
             election: self.name.clone(),
             clock: self.session.clock.clone(),
-            margin: margin(self.session.ttl),
+            // Taken off each grant, which may be more or less than what was asked for.
+            margin: Duration::ZERO,
             backoff: Backoff::new(),
             timeout: self.session.timeout,
         };
@@ -107,11 +108,12 @@ async fn candidates(session: &Arc<Session>, name: &ElectionName) -> Result<Vec<L
     let standing = line(session, OPERATION, until, &folder, true).await?;
     let domain = domain(session, OPERATION, until).await?;
     let found = read_all(session, OPERATION, until, &folder, standing).await?;
-    let known = found.into_iter().filter_map(|(_, record)| match record {
-        Found::Record { data, stat } => Some(leader(domain, &data, &stat)),
-        Found::Nothing => None,
-    });
-    Ok(known.collect())
+    let mut known = Vec::new();
+    for (child, record) in found {
+        let record = record.needed(OPERATION, &format!("{folder}/{child}"))?;
+        known.extend(record.map(|(data, stat)| leader(domain, &data, &stat)));
+    }
+    Ok(known)
 }
 
 /// Who leads, and where that is written.
@@ -134,7 +136,8 @@ pub(crate) async fn first(
         let Some(child) = standing.into_iter().next() else { return Ok(None) };
         let path = format!("{folder}/{child}");
         // One that left meanwhile is not the first any more.
-        if let Found::Record { data, stat } = read_one(session, operation, until, &path).await? {
+        let record = read_one(session, operation, until, &path).await?.needed(operation, &path)?;
+        if let Some((data, stat)) = record {
             let domain = domain(session, operation, until).await?;
             return Ok(Some(First { path, leader: leader(domain, &data, &stat) }));
         }

@@ -112,6 +112,14 @@ impl Paths {
         Ok(Self { base: format!("{root}{base}"), elections: format!("{root}{elections}"), layout })
     }
 
+    /// Refuses what names no node, or one elsewhere: those who only read may ask for any name.
+    pub(crate) fn check(operation: &'static str, text: &str) -> Result<()> {
+        if is_segment(text) {
+            return Ok(());
+        }
+        Err(error(ErrorKind::InvalidName, operation, format!("{text:?} is not the name of a node")))
+    }
+
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
@@ -143,12 +151,19 @@ impl Paths {
 /// Whether a path is one that ZooKeeper takes, and that needs no more than a line.
 fn checked(what: &str, path: &str) -> Result<()> {
     let parts = path.strip_prefix('/').map(|rest| rest.split('/'));
-    let fits = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(|c: char| c.is_control());
-    if parts.is_some_and(|mut parts| parts.all(fits)) && path.len() <= 1024 && path != "/zookeeper" {
+    if parts.is_some_and(|mut parts| parts.all(is_segment)) && path.len() <= 1024 && path != "/zookeeper" {
         return Ok(());
     }
     let text = format!("{what} is no path of the form /a/b of at most 1024 bytes");
     Err(error(ErrorKind::Config, "dial", text))
+}
+
+/// Whether a text can be the name of a node; some characters no server takes.
+fn is_segment(text: &str) -> bool {
+    let refused = |c: char| {
+        c == '/' || c.is_control() || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}')
+    };
+    !matches!(text, "" | "." | "..") && !text.contains(refused)
 }
 
 fn is_below(path: &str, folder: &str) -> bool {
@@ -201,7 +216,9 @@ mod tests {
 
     #[test]
     fn elections_and_services_do_not_lie_in_each_other() {
-        for elections in ["/prod", "/prod/elections", "/", "x", "/a//b", "/a/../b", "/a/\u{7}"] {
+        for elections in
+            ["/prod", "/prod/elections", "/", "x", "/a//b", "/a/../b", "/a/\u{7}", "/a/\u{e000}", "/\u{fffd}"]
+        {
             let refused = paths("", "prod", Some(elections)).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Config, "{elections}");
         }

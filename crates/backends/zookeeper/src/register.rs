@@ -216,7 +216,7 @@ impl Slot for Place {
     }
 
     async fn withdraw(&mut self) -> Result<()> {
-        let alone = self.session.wanted.leave(&self.path, self.guid);
+        self.leave();
         if self.standing.is_none() && !self.unsettled {
             self.eye = None;
             return Ok(());
@@ -225,7 +225,7 @@ impl Slot for Place {
         if self.session.supervisor.is_closed() && self.session.ends_with_client() {
             return self.session.end().await;
         }
-        self.remove(alone).await
+        self.remove().await
     }
 
     async fn news(&mut self) -> News {
@@ -266,3 +266,6 @@ impl Drop for Place {
         self.session.wanted.forget(&self.path, self.guid);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,6 @@ mod gate;
 mod keeper;
 mod link;
 mod seeking;
-mod wanted;
 
 use std::{
     collections::VecDeque,
@@ -19,14 +18,13 @@ use std::{
 };
 
 use reception_core::{Clock, Error, ErrorKind, Moment, Result};
-use reception_kit::{CancellationToken, Lifeline, Supervisor};
+use reception_kit::{CancellationToken, Lifeline, Supervisor, Wanted};
 use tokio::sync::{oneshot, watch};
 use zookeeper_client as zk;
 
 pub(crate) use eye::{Eye, Seen};
 pub(crate) use gate::Gate;
 pub(crate) use link::{Link, Live};
-pub(crate) use wanted::Wanted;
 
 use crate::{
     ensemble::{Finding, Found},

@@ -22,6 +22,7 @@ use crate::{
     session::{Live, Session},
 };
 
+use reader::readable;
 pub(crate) use reader::{Found, children, names, read_all, read_one};
 
 const OPERATION: &str = "watch";
@@ -34,6 +35,8 @@ pub(crate) struct Instances {
     folder: String,
     known: BTreeMap<ServiceId, Known>,
     unreadable: usize,
+    /// Names of children that cannot be ids.
+    odd: BTreeSet<String>,
     /// Grows with every view.
     revision: u64,
     stream: Option<Stream>,
@@ -44,7 +47,7 @@ pub(crate) struct Instances {
 /// A record of the view.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// The transaction that wrote it last.
+    /// The transaction that wrote it last; -1 when that may not be read.
     written: i64,
     readable: bool,
 }
@@ -55,30 +58,40 @@ pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<S
     let until = session.until();
     let folder = session.paths.instances(name);
     let names = children(session, OPERATION, until, &folder, true).await?;
+    let (names, odd): (Vec<_>, Vec<_>) = names.into_iter().partition(|child| is_id(child));
     let found = read_all(session, OPERATION, until, &folder, names).await?;
-    let (mut services, mut unreadable, mut revision) = (Vec::new(), 0, 0);
+    readable(OPERATION, &folder, &found)?;
+    let (mut services, mut unreadable, mut revision) = (Vec::new(), odd.len(), 0);
     for (child, record) in found {
-        let Found::Record { data, stat } = record else { continue };
-        revision = revision.max(stat.mzxid);
-        match decode(session, name, &child, &data) {
-            Some((_, Ok(service))) => services.push(service),
-            _ => unreadable += 1,
+        let service = match record {
+            Found::Record { data, stat } => {
+                revision = revision.max(stat.mzxid);
+                ServiceId::foreign(&child).and_then(|id| decode(session, name, &id, &data))
+            }
+            Found::Denied => Err(native(OPERATION, &child, zookeeper_client::Error::NoAuth)),
+            Found::Nothing => continue,
+        };
+        match service {
+            Ok(service) => services.push(service),
+            Err(_) => unreadable += 1,
         }
     }
     let revision = u64::try_from(revision).unwrap_or_default();
     Ok(Snapshot::new(name.clone(), revision, services).with_unreadable(unreadable))
 }
 
-/// Reads a record; `None` when not even its name can be an id.
-fn decode(
-    session: &Session,
-    name: &ServiceName,
-    child: &str,
-    data: &[u8],
-) -> Option<(ServiceId, Result<Service>)> {
-    let id = ServiceId::foreign(child).ok()?;
-    let service = session.paths.layout.decode(name, &id, data);
-    Some((id, service))
+/// Whether a child can be an instance: what has a longer name than any id is counted and not read.
+fn is_id(child: &str) -> bool {
+    ServiceId::foreign(child).is_ok()
+}
+
+/// Reads a record; a layout that makes another instance of it has not understood it.
+fn decode(session: &Session, name: &ServiceName, id: &ServiceId, data: &[u8]) -> Result<Service> {
+    let service = session.paths.layout.decode(name, id, data)?;
+    if (service.name(), service.id()) == (name, id) {
+        return Ok(service);
+    }
+    Err(error(ErrorKind::Protocol, "decode", format!("the layout reads {name}/{id} as another instance")))
 }
 
 impl Instances {
@@ -89,6 +102,7 @@ impl Instances {
             folder: session.paths.instances(name),
             known: BTreeMap::new(),
             unreadable: 0,
+            odd: BTreeSet::new(),
             revision: 0,
             stream: None,
             moved: BTreeMap::new(),
@@ -114,9 +128,7 @@ impl Instances {
         let until = self.session.until();
         let live = self.session.live(OPERATION, until).await?;
         self.open(&live, until).await?;
-        let names = children(&self.session, OPERATION, until, &self.folder, false);
-        let found = async { read_all(&self.session, OPERATION, until, &self.folder, names.await?).await };
-        let found = match found.await {
+        let (found, odd) = match self.read_found(until).await {
             Ok(found) => found,
             Err(error) => {
                 // A watch without a view behind it is none.
@@ -124,29 +136,44 @@ impl Instances {
                 return Err(error);
             }
         };
-        let mut gone: BTreeSet<ServiceId> = self.known.keys().cloned().collect();
-        let mut written = Vec::new();
+        self.odd = odd;
+        let mut missing: BTreeSet<ServiceId> = self.known.keys().cloned().collect();
+        let (mut written, mut gone) = (Vec::new(), BTreeSet::new());
         for (child, record) in found {
             let Ok(id) = ServiceId::foreign(&child) else { continue };
-            if matches!(record, Found::Record { .. }) {
-                gone.remove(&id);
+            missing.remove(&id);
+            let (service, left) = self.take(&id, &record);
+            written.extend(service);
+            if left {
+                gone.insert(id);
             }
-            written.extend(self.take(&id, &record).0);
         }
-        gone.retain(|id| self.forget(id));
+        gone.extend(missing.into_iter().filter(|id| self.forget(id)));
         self.revision += 1;
         Ok((written, gone))
     }
 
+    /// Reads everything that is there.
+    async fn read_found(&self, until: Moment) -> Result<(Vec<(String, Found)>, BTreeSet<String>)> {
+        let names = children(&self.session, OPERATION, until, &self.folder, false).await?;
+        let (names, odd): (Vec<_>, Vec<_>) = names.into_iter().partition(|child| is_id(child));
+        let found = read_all(&self.session, OPERATION, until, &self.folder, names).await?;
+        readable(OPERATION, &self.folder, &found)?;
+        Ok((found, odd.into_iter().collect()))
+    }
+
     /// Takes a record into the view: the instance if it is news, and whether one went away.
     fn take(&mut self, id: &ServiceId, record: &Found) -> (Option<Service>, bool) {
-        let Found::Record { data, stat } = record else { return (None, self.forget(id)) };
         let before = self.known.get(id).copied();
-        if before.is_some_and(|known| known.written == stat.mzxid) {
-            return (None, false);
-        }
-        let service = self.session.paths.layout.decode(&self.name, id, data).ok();
-        let known = Known { written: stat.mzxid, readable: service.is_some() };
+        let (written, service) = match record {
+            Found::Nothing => return (None, self.forget(id)),
+            Found::Denied => (-1, None),
+            Found::Record { stat, .. } if before.is_some_and(|known| known.written == stat.mzxid) => {
+                return (None, false);
+            }
+            Found::Record { data, stat } => (stat.mzxid, decode(&self.session, &self.name, id, data).ok()),
+        };
+        let known = Known { written, readable: service.is_some() };
         self.known.insert(id.clone(), known);
         self.unreadable -= usize::from(before.is_some_and(|known| !known.readable));
         self.unreadable += usize::from(!known.readable);
@@ -162,7 +189,7 @@ impl Instances {
     }
 
     fn patch(&self, written: Vec<Service>, gone: impl IntoIterator<Item = ServiceId>) -> Patch {
-        Patch::new(self.revision, written, gone).with_unreadable(self.unreadable)
+        Patch::new(self.revision, written, gone).with_unreadable(self.unreadable + self.odd.len())
     }
 
     /// Takes note of an event; an error when the stream has broken.
@@ -187,14 +214,21 @@ impl Instances {
 
     /// Reads what has moved and takes it into the view.
     async fn catch_up(&mut self) -> Result<Patch, Break> {
-        let wanted: Vec<String> =
-            self.moved.iter().filter(|(_, there)| **there).map(|(child, _)| child.clone()).collect();
+        let there = self.moved.iter().filter(|(child, there)| **there && is_id(child));
+        let wanted: Vec<String> = there.map(|(child, _)| child.clone()).collect();
         let until = self.session.until();
         let found = read_all(&self.session, OPERATION, until, &self.folder, wanted).await;
         let found = found.map_err(Break::Failed)?;
         let (mut written, mut gone) = (Vec::new(), BTreeSet::new());
-        let removed = std::mem::take(&mut self.moved).into_iter().filter(|(_, there)| !there);
-        let removed = removed.map(|(child, _)| (child, Found::Nothing));
+        let mut removed = Vec::new();
+        for (child, there) in std::mem::take(&mut self.moved) {
+            match (is_id(&child), there) {
+                (true, true) => {}
+                (true, false) => removed.push((child, Found::Nothing)),
+                (false, true) => drop(self.odd.insert(child)),
+                (false, false) => drop(self.odd.remove(&child)),
+            }
+        }
         for (child, record) in found.into_iter().chain(removed) {
             let Ok(id) = ServiceId::foreign(&child) else { continue };
             let (service, left) = self.take(&id, &record);
@@ -221,7 +255,8 @@ impl Source for Instances {
         self.known.clear();
         self.unreadable = 0;
         let (services, _) = self.read().await?;
-        Ok(Snapshot::new(self.name.clone(), self.revision, services).with_unreadable(self.unreadable))
+        Ok(Snapshot::new(self.name.clone(), self.revision, services)
+            .with_unreadable(self.unreadable + self.odd.len()))
     }
 
     async fn resume(&mut self) -> Result<Patch, Break> {

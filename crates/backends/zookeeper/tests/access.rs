@@ -154,3 +154,14 @@ async fn options_that_do_not_fit_are_refused_before_anything_is_sent() {
     let refused = dialer.dial("zk+tls://127.0.0.1:1/prod").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config, "{refused}");
 }
+
+#[tokio::test]
+async fn hosts_may_be_several_addresses_of_both_kinds() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let served = zookeeper.endpoint();
+    // Nobody listens at the first two.
+    let url = format!("zk://[::1]:1,127.0.0.1:1,{served}/prod?ttl=3s");
+    let client = Dialer::new().with(reception_zookeeper::BACKEND).unwrap().dial(&url).await.unwrap();
+    assert!(client.list(&api()).await.unwrap().is_empty());
+    client.close().await.unwrap();
+}

@@ -97,7 +97,9 @@ impl Tap {
             Way::ToClient => self.snare.map(|_| 0),
             Way::ToServer => {
                 if let Some(jute) = &mut self.jute {
-                    add(&self.shared.counters.requests, jute.feed(bytes));
+                    let (requests, pings) = jute.feed(bytes);
+                    add(&self.shared.counters.requests, requests);
+                    add(&self.shared.counters.pings, pings);
                 }
                 if self.spring(0, bytes) {
                     self.snare = Some(Snare::Any);

@@ -19,8 +19,10 @@ const BRIEF: Duration = Duration::from_secs(30);
 
 /// A service of `docker-compose.yml` and the backend that is proved on it.
 pub(crate) struct Service {
-    /// Its name in the file, the backend's, and the scheme of its URLs.
+    /// Its name in the file, and the backend's.
     pub(crate) name: &'static str,
+    /// The scheme of its URLs.
+    scheme: &'static str,
     /// What a stand-in is made of.
     pub(crate) packages: &'static [&'static str],
     /// The command that tells its version.
@@ -29,12 +31,22 @@ pub(crate) struct Service {
     unproven: &'static [&'static str],
 }
 
-pub(crate) const SERVICES: &[Service] = &[Service {
-    name: "etcd",
-    packages: &["etcd-server", "etcd-client"],
-    version: &["etcd", "--version"],
-    unproven: &[],
-}];
+pub(crate) const SERVICES: &[Service] = &[
+    Service {
+        name: "etcd",
+        scheme: "etcd",
+        packages: &["etcd-server", "etcd-client"],
+        version: &["etcd", "--version"],
+        unproven: &[],
+    },
+    Service {
+        name: "zookeeper",
+        scheme: "zk",
+        packages: &["libzookeeper-java", "libslf4j-java", "default-jre-headless"],
+        version: &["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2181 && printf srvr >&3 && cat <&3"],
+        unproven: &[],
+    },
+];
 
 impl Service {
     /// Names the image of the service in `docker-compose.yml`.
@@ -102,7 +114,7 @@ pub(crate) fn play(leash: &Leash, daemon: &Daemon, suite: &Suite, up: &Up, extra
     command
         .args(extra)
         .current_dir(&suite.folder)
-        .env(service.test_variable("URL"), format!("{}://127.0.0.1:{}", service.name, up.port))
+        .env(service.test_variable("URL"), format!("{}://127.0.0.1:{}", service.scheme, up.port))
         .env(service.test_variable("CONTAINER"), &up.container)
         .env_remove("RECEPTION_TEST_ALLOW_MISSING");
     daemon.point(&mut command);

@@ -115,20 +115,25 @@ impl Candidacy {
             Err(wrong) => return Err(native(OPERATION, &format!("watching {before}"), wrong)),
         };
         let Some(own) = &mut self.eye else { return Err(Self::lost("nobody looks at the candidate's node")) };
-        tokio::select! {
+        let seen = tokio::select! {
             biased;
-            seen = own.next() => match seen {
-                Seen::Changed => Ok(()),
-                Seen::Gone => Err(Self::lost("the candidate's node was removed")),
-                Seen::Blind => Err(Self::lost("the session has ended")),
-            },
-            _ = before.next() => Ok(()),
+            seen = own.next() => seen,
+            _ = before.next() => return Ok(()),
+        };
+        match seen {
+            Seen::Changed => Ok(()),
+            Seen::Gone => {
+                self.forget();
+                Err(Self::lost("the candidate's node was removed"))
+            }
+            // Our node may outlive it: it is withdrawn before the next one is made.
+            Seen::Blind => Err(Self::lost("the session has ended")),
         }
     }
 
-    /// The margin grows with the session that was granted; what kit subtracts is that of the one asked for.
-    fn term(&self, ttl: Duration) -> Duration {
-        ttl.saturating_sub(margin(ttl).saturating_sub(margin(self.session.ttl)))
+    /// How long a grant may be used.
+    fn term(ttl: Duration) -> Duration {
+        ttl.saturating_sub(margin(ttl))
     }
 
     /// Reads our node; the moment before is what the answer grants from.
@@ -205,22 +210,16 @@ impl Claim for Candidacy {
                         self.schedule(sent, own.ttl);
                         let token =
                             FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
-                        return Ok(Won::new(token, sent, self.term(own.ttl)));
+                        return Ok(Won::new(token, sent, Self::term(own.ttl)));
                     }
-                    Err(Confirm::Lost(error)) => {
-                        self.forget();
-                        return Err(error);
-                    }
+                    // What is gone and what is left of an ended session is found out by the next try.
+                    Err(Confirm::Lost(error)) => return Err(error),
                     Err(Confirm::Unknown) => {
                         return Err(error(ErrorKind::Unavailable, OPERATION, "our node could not be read"));
                     }
                 },
-                Turn::After(before) => {
-                    if let Err(error) = self.wait(&live, &before).await {
-                        self.forget();
-                        return Err(error);
-                    }
-                }
+                // An answer that does not come leaves our node standing: the next try finds it.
+                Turn::After(before) => self.wait(&live, &before).await?,
                 // Told as an error, so that kit's backoff bounds how often a node is made that somebody keeps removing.
                 Turn::Gone => {
                     self.forget();
@@ -244,7 +243,7 @@ impl Claim for Candidacy {
             match self.confirm(&own, own.ttl / 3).await {
                 Ok(sent) => {
                     self.schedule(sent, own.ttl);
-                    return Pulse::Renewed { sent, ttl: self.term(own.ttl) };
+                    return Pulse::Renewed { sent, ttl: Self::term(own.ttl) };
                 }
                 Err(Confirm::Lost(error)) => return Pulse::Lost(error),
                 Err(Confirm::Unknown) => self.read_at = clock.now().saturating_add(PAUSE),

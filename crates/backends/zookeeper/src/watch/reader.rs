@@ -11,16 +11,43 @@ use crate::{
     session::Session,
 };
 
-/// Nodes read by one request; the request stays far below the server's limit of 1 MiB.
+/// Nodes read by one request.
 const PATHS: usize = 500;
+/// Bytes of the paths in one request: the server closes the connection on one of 1 MiB, and others choose their names.
+const BYTES: usize = 512 * 1024;
 /// Requests under way at a time.
 const ABREAST: usize = 4;
 
 /// What was found at a path.
 #[derive(Debug)]
 pub(crate) enum Found {
-    Record { data: Vec<u8>, stat: zk::Stat },
+    Record {
+        data: Vec<u8>,
+        stat: zk::Stat,
+    },
+    /// It is there, and our rights do not cover it.
+    Denied,
     Nothing,
+}
+
+impl Found {
+    /// What stands there, for who cannot do without reading it.
+    pub(crate) fn needed(self, operation: &'static str, path: &str) -> Result<Option<(Vec<u8>, zk::Stat)>> {
+        match self {
+            Self::Record { data, stat } => Ok(Some((data, stat))),
+            Self::Denied => Err(native(operation, &format!("reading {path}"), zk::Error::NoAuth)),
+            Self::Nothing => Ok(None),
+        }
+    }
+}
+
+/// Says Denied when nothing of what is there may be read.
+pub(crate) fn readable(operation: &'static str, folder: &str, found: &[(String, Found)]) -> Result<()> {
+    let denied = found.iter().any(|(_, record)| matches!(record, Found::Denied));
+    if denied && !found.iter().any(|(_, record)| matches!(record, Found::Record { .. })) {
+        return Err(native(operation, &format!("reading under {folder}"), zk::Error::NoAuth));
+    }
+    Ok(())
 }
 
 /// The names of a folder's children; none when there is no folder. `fresh`: as of now, not as of what this server knows.
@@ -52,6 +79,27 @@ pub(crate) async fn children(
     session.read(operation, until, &format!("listing {folder}"), look).await
 }
 
+/// Cuts names into pages, each of which fits into one request.
+fn pages(folder: &str, names: Vec<String>) -> Vec<Vec<String>> {
+    let mut pages: Vec<Vec<String>> = Vec::new();
+    let mut bytes = 0;
+    for name in names {
+        // A path, and what the protocol puts before it.
+        let more = folder.len() + name.len() + 16;
+        match pages.last_mut().filter(|page| page.len() < PATHS && bytes + more <= BYTES) {
+            Some(page) => {
+                bytes += more;
+                page.push(name);
+            }
+            None => {
+                bytes = more;
+                pages.push(vec![name]);
+            }
+        }
+    }
+    pages
+}
+
 /// Reads children of a folder, each with what was found there.
 pub(crate) async fn read_all(
     session: &Arc<Session>,
@@ -68,8 +116,8 @@ pub(crate) async fn read_all(
         }
         return Ok(found);
     }
-    let pages: Vec<Vec<String>> = children.chunks(PATHS).map(<[String]>::to_vec).collect();
-    let read = pages.into_iter().map(|page| read_page(session, operation, until, folder, page));
+    let read =
+        pages(folder, children).into_iter().map(|page| read_page(session, operation, until, folder, page));
     let read: Vec<Vec<_>> = stream::iter(read).buffered(ABREAST).try_collect().await?;
     Ok(read.into_iter().flatten().collect())
 }
@@ -86,6 +134,7 @@ pub(crate) async fn read_one(
             match client.get_data(&path).await {
                 Ok((data, stat)) => Ok(Found::Record { data, stat }),
                 Err(zk::Error::NoNode) => Ok(Found::Nothing),
+                Err(zk::Error::NoAuth) => Ok(Found::Denied),
                 Err(wrong) => Err(wrong),
             }
         }
@@ -119,6 +168,7 @@ async fn read_page(
     let found = |answer| match answer {
         zk::MultiReadResult::Data { data, stat } => Ok(Found::Record { data, stat }),
         zk::MultiReadResult::Error { err: zk::Error::NoNode } => Ok(Found::Nothing),
+        zk::MultiReadResult::Error { err: zk::Error::NoAuth } => Ok(Found::Denied),
         zk::MultiReadResult::Error { err } => Err(native(operation, &what, err)),
         _ => Err(error(ErrorKind::Protocol, operation, format!("{what}: an answer of another kind"))),
     };
@@ -130,9 +180,10 @@ pub(crate) async fn names(session: &Arc<Session>) -> Result<BTreeSet<ServiceName
     const OPERATION: &str = "names";
     let until = session.until();
     let base = session.paths.base().to_owned();
-    let folders = children(session, OPERATION, until, &base, true).await?;
+    let mut folders = children(session, OPERATION, until, &base, true).await?;
+    folders.retain(|folder| ServiceName::foreign(folder).is_ok());
     let mut names = BTreeSet::new();
-    for page in folders.chunks(PATHS) {
+    for page in &pages(&base, folders) {
         let look = |client: zk::Client| {
             let paths: Vec<String> = page.iter().map(|name| format!("{base}/{name}")).collect();
             async move {

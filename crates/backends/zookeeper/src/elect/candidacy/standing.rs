@@ -12,7 +12,7 @@ use crate::{
     error::{error, is_unclear, native},
     layout::{read_domain, write_domain},
     session::{Eye, Live, Session},
-    watch::{Found, children, read_one},
+    watch::{children, read_one},
 };
 
 const TRIES: u32 = 8;
@@ -78,20 +78,20 @@ impl Candidacy {
             self.unsettled = false;
             return Ok(None);
         };
-        match read_one(&self.session, OPERATION, until, &path).await? {
-            Found::Record { stat, .. } if stat.ephemeral_owner == live.id => {
+        match read_one(&self.session, OPERATION, until, &path).await?.needed(OPERATION, &path)? {
+            Some((_, stat)) if stat.ephemeral_owner == live.id => {
                 self.unsettled = false;
                 let own = Own { path, created: stat.czxid, session: live.id, ttl: live.ttl };
                 self.own = Some(own.clone());
                 Ok(Some(own))
             }
             // Of a session that is over: not a node to lead with.
-            Found::Record { .. } => {
+            Some(_) => {
                 self.withdraw().await?;
                 self.forget();
                 Ok(None)
             }
-            Found::Nothing => {
+            None => {
                 self.unsettled = false;
                 Ok(None)
             }
@@ -121,7 +121,8 @@ impl Candidacy {
     /// The path of the node with our id in its name.
     async fn ours(&self, until: Moment) -> Result<Option<String>> {
         let mark = format!("_c_{}-", self.guid);
-        let standing = sorted(children(&self.session, OPERATION, until, &self.folder, false).await?);
+        // As of now: another server than the one that took the request may not know of it yet.
+        let standing = sorted(children(&self.session, OPERATION, until, &self.folder, true).await?);
         let child = standing.into_iter().find(|child| child.starts_with(&mark));
         Ok(child.map(|child| format!("{}/{child}", self.folder)))
     }
@@ -171,7 +172,8 @@ async fn made_domain(session: &Arc<Session>, until: Moment) -> Result<[u8; 16]> 
         let made = live.client.create(&path, text.as_bytes(), &options);
         match session.send(OPERATION, until, made).await? {
             Ok(_) | Err(zk::Error::NodeExists) => {
-                if let Found::Record { data, .. } = read_one(session, OPERATION, until, &path).await? {
+                let record = read_one(session, OPERATION, until, &path).await?.needed(OPERATION, &path)?;
+                if let Some((data, _)) = record {
                     return read_domain(&data).ok_or_else(|| {
                         error(ErrorKind::Protocol, OPERATION, format!("{path} does not hold 32 hex digits"))
                     });

@@ -9,7 +9,7 @@ use crate::{
     args::Args,
     commands::{Sight, spread},
     report::Line,
-    room::Room,
+    room::{Room, Writer},
 };
 
 pub(crate) async fn fanout(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
@@ -31,7 +31,7 @@ pub(crate) async fn fanout(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
     let (sender, sights) = mpsc::channel(watchers);
     let mut tasks = JoinSet::new();
     tasks.spawn(follow(stream, (count, watchers), sender));
-    let line = spread(args, room, sights).await?;
+    let line = spread(args, room, &mut Writer::new(room).await?, sights).await?;
     drop(population);
     Ok(vec![line.timed("setup_seconds", setup.as_secs_f64())])
 }

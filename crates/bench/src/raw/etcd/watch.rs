@@ -35,7 +35,7 @@ pub(crate) async fn watch(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
 }
 
 /// All records under a prefix, and the revision that they are of.
-pub(super) async fn read(client: &mut etcd_client::Client, prefix: &str) -> Result<(Records, i64)> {
+pub(crate) async fn read(client: &mut etcd_client::Client, prefix: &str) -> Result<(Records, i64)> {
     let mut answer = client.get(prefix, Some(GetOptions::new().with_prefix())).await?;
     let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
     let records = answer.take_kvs().into_iter().map(etcd_client::KeyValue::into_key_value).collect();

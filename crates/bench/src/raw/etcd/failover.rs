@@ -9,7 +9,7 @@ use super::removed;
 use crate::{
     Result,
     args::Args,
-    commands::{kill_line, kills, stagger},
+    commands::{kill_line, kills, rounds, stagger},
     report::{Line, micros, per},
     room::Room,
 };
@@ -17,8 +17,8 @@ use crate::{
 /// The watch is open by then.
 const OPEN: Duration = Duration::from_millis(5);
 
-pub(crate) async fn resign(args: &Args, room: &Room<'_>, rounds: usize) -> Result<Vec<Line>> {
-    let count = args.number("candidates");
+pub(crate) async fn resign(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
+    let (count, rounds) = (args.number("candidates"), rounds(args, room));
     let (mut leader, mut next) = (room.raw().await?, room.raw().await?);
     let (mut events, mut verified, mut requests) = (Vec::new(), Vec::new(), 0);
     for round in 0..rounds {
