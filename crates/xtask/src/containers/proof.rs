@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{compose::Up, daemon::Daemon};
 use crate::{
-    Result,
+    Result, exhibitor,
     leash::{Leash, say},
     protoc,
     run::{minutes, spelled},
@@ -25,6 +25,8 @@ pub(crate) struct Service {
     scheme: &'static str,
     /// What a stand-in is made of.
     pub(crate) packages: &'static [&'static str],
+    /// Where its public image is none: the folder that one is built from, and what a stand-in carries besides its packages, and where.
+    pub(crate) made: Option<(&'static str, fn() -> Result<PathBuf>, &'static str)>,
     /// The command that tells its version.
     pub(crate) version: &'static [&'static str],
     /// The cases that cannot be shown there, each with its reason in the fixture.
@@ -36,6 +38,7 @@ pub(crate) const SERVICES: &[Service] = &[
         name: "etcd",
         scheme: "etcd",
         packages: &["etcd-server", "etcd-client"],
+        made: None,
         version: &["etcd", "--version"],
         unproven: &[],
     },
@@ -43,7 +46,20 @@ pub(crate) const SERVICES: &[Service] = &[
         name: "zookeeper",
         scheme: "zk",
         packages: &["libzookeeper-java", "libslf4j-java", "default-jre-headless"],
+        made: None,
         version: &["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2181 && printf srvr >&3 && cat <&3"],
+        unproven: &[],
+    },
+    Service {
+        name: "exhibitor",
+        scheme: "exhibitor",
+        packages: &["default-jre-headless"],
+        made: Some((
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../docker/exhibitor"),
+            exhibitor::provide,
+            "opt/exhibitor",
+        )),
+        version: &["bash", "-c", "ls /opt/exhibitor/lib | grep exhibitor-standalone"],
         unproven: &[],
     },
 ];
