@@ -131,6 +131,11 @@ impl Candidacy {
         }
     }
 
+    /// What is granted to the session by now.
+    fn granted(&self, own: &Own) -> Duration {
+        self.own.as_ref().map_or(own.ttl, |known| known.ttl)
+    }
+
     /// How long a grant may be used.
     fn term(ttl: Duration) -> Duration {
         ttl.saturating_sub(margin(ttl))
@@ -142,6 +147,10 @@ impl Candidacy {
         let live = self.session.live(OPERATION, until).await.map_err(|_| Confirm::Unknown)?;
         if live.id != own.session {
             return Err(Confirm::Lost(Self::lost("the session was replaced")));
+        }
+        // A session that was taken elsewhere may have been granted less there.
+        if let Some(standing) = &mut self.own {
+            standing.ttl = standing.ttl.min(live.ttl);
         }
         let sent = self.session.clock.now();
         let quiet = self.eye.as_mut().is_some_and(Eye::is_quiet);
@@ -207,10 +216,11 @@ impl Claim for Candidacy {
             match self.turn(&own).await? {
                 Turn::Ours => match self.confirm(&own, self.session.patience()).await {
                     Ok(sent) => {
-                        self.schedule(sent, own.ttl);
+                        let ttl = self.granted(&own);
+                        self.schedule(sent, ttl);
                         let token =
                             FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
-                        return Ok(Won::new(token, sent, Self::term(own.ttl)));
+                        return Ok(Won::new(token, sent, Self::term(ttl)));
                     }
                     // What is gone and what is left of an ended session is found out by the next try.
                     Err(Confirm::Lost(error)) => return Err(error),
@@ -242,8 +252,9 @@ impl Claim for Candidacy {
             // A read that gets no answer is not waited for longer than until the next one is due.
             match self.confirm(&own, own.ttl / 3).await {
                 Ok(sent) => {
-                    self.schedule(sent, own.ttl);
-                    return Pulse::Renewed { sent, ttl: Self::term(own.ttl) };
+                    let ttl = self.granted(&own);
+                    self.schedule(sent, ttl);
+                    return Pulse::Renewed { sent, ttl: Self::term(ttl) };
                 }
                 Err(Confirm::Lost(error)) => return Pulse::Lost(error),
                 Err(Confirm::Unknown) => self.read_at = clock.now().saturating_add(PAUSE),
