@@ -118,7 +118,7 @@ impl Stage {
     pub(crate) fn credentials(&self) -> String {
         self.user
             .as_ref()
-            .map(|(name, password)| format!("{name}:{}@", password.expose()))
+            .map(|(name, password)| format!("{}:{}@", encoded(name), encoded(password.expose())))
             .unwrap_or_default()
     }
 
@@ -132,7 +132,28 @@ impl Stage {
     }
 }
 
+/// The text as it may stand before the `@` of a URL.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let told = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(told).collect()
+}
+
 /// The time since the machine was started, which no clock of the wall disturbs.
 pub(crate) fn since_boot() -> Duration {
     Clock::BOOT.now().saturating_since(Moment::from_duration(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_of_any_signs_comes_back_from_a_url() {
+        let password = "p@ss/w:rd%20 ?#ü";
+        let url = format!("etcd://{}:{}@h:1/x", encoded("ro:ot"), encoded(password));
+        let url: DialUrl = url.parse().expect("a URL");
+        let (name, given) = url.user().expect("a user");
+        assert_eq!((name, given.map(Secret::expose)), ("ro:ot", Some(password)));
+    }
 }

@@ -80,7 +80,7 @@ async fn many_watchers_and_many_registrations_are_counted() {
         (number(&found, "reception", "requests") - 1.0).abs() < 1e-9,
         "the end of the session: {found:?}"
     );
-    both(&lines(&server, "memory --count 100 --watchers 2").await, "memory", &["bytes_per_instance"]);
+    both(&lines(&server, "memory --count 100 --watchers 2").await, "memory", &["count"]);
 }
 
 #[tokio::test]

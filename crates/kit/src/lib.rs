@@ -45,7 +45,7 @@ mod watcher;
 pub use backoff::Backoff;
 pub use claim::{Claim, Pulse, Standing, Won};
 pub use contest::{Contest, Entry};
-pub use deadline::{sleep_until, within};
+pub use deadline::{readable, sleep_until, within};
 pub use elect::elect;
 pub use feed::{Break, Source};
 pub use hub::{Feed, Hub};

@@ -273,7 +273,8 @@ impl Options {
 
     /// Uses a client that exists, with its connections, user and TLS as they are; hosts are then not dialled.
     ///
-    /// Its session is used, not closed, and not made anew when it is lost: every call fails then.
+    /// Its session is used, not closed, and not made anew when it is lost: every call fails then. Everything is made with all rights for
+    /// everybody, since whom the session is logged in as is not known here. Two clients on one session own what either of them registers.
     #[must_use]
     pub fn client(mut self, client: zookeeper_client::Client) -> Self {
         self.client = Some(client);

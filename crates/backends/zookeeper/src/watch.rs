@@ -22,10 +22,12 @@ use crate::{
     session::{Live, Session},
 };
 
-use reader::readable;
 pub(crate) use reader::{Found, children, names, read_all, read_one};
+use reader::{denied, read_all_as, readable};
 
 const OPERATION: &str = "watch";
+/// What stands for the transaction of a record that may not be read.
+const DENIED: i64 = -1;
 
 /// The instances of one service.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub(crate) struct Instances {
 /// A record of the view.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// The transaction that wrote it last; -1 when that may not be read.
+    /// The transaction that wrote it last, or [`DENIED`].
     written: i64,
     readable: bool,
 }
@@ -59,18 +61,21 @@ pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<S
     let folder = session.paths.instances(name);
     let names = children(session, OPERATION, until, &folder, true).await?;
     let (names, odd): (Vec<_>, Vec<_>) = names.into_iter().partition(|child| is_id(child));
-    let found = read_all(session, OPERATION, until, &folder, names).await?;
-    readable(OPERATION, &folder, &found)?;
-    let (mut services, mut unreadable, mut revision) = (Vec::new(), odd.len(), 0);
-    for (child, record) in found {
-        let service = match record {
-            Found::Record { data, stat } => {
-                revision = revision.max(stat.mzxid);
-                ServiceId::foreign(&child).and_then(|id| decode(session, name, &id, &data))
-            }
-            Found::Denied => Err(native(OPERATION, &child, zookeeper_client::Error::NoAuth)),
-            Found::Nothing => continue,
-        };
+    let take = |child: String, record: Found| match record {
+        Found::Record { data, stat } => {
+            Some((stat.mzxid, ServiceId::foreign(&child).and_then(|id| decode(session, name, &id, &data))))
+        }
+        Found::Denied => Some((DENIED, Err(native(OPERATION, &child, zookeeper_client::Error::NoAuth)))),
+        Found::Nothing => None,
+    };
+    let found = read_all_as(session, OPERATION, until, &folder, names, take).await?;
+    let found: Vec<_> = found.into_iter().flatten().collect();
+    let revision = found.iter().map(|(written, _)| *written).max().unwrap_or_default();
+    if revision == DENIED {
+        return Err(denied(OPERATION, &folder));
+    }
+    let (mut services, mut unreadable) = (Vec::with_capacity(found.len()), odd.len());
+    for (_, service) in found {
         match service {
             Ok(service) => services.push(service),
             Err(_) => unreadable += 1,
@@ -167,7 +172,7 @@ impl Instances {
         let before = self.known.get(id).copied();
         let (written, service) = match record {
             Found::Nothing => return (None, self.forget(id)),
-            Found::Denied => (-1, None),
+            Found::Denied => (DENIED, None),
             Found::Record { stat, .. } if before.is_some_and(|known| known.written == stat.mzxid) => {
                 return (None, false);
             }

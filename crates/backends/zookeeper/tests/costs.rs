@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt::Display, future::poll_fn, pin::Pin, sync::
 
 use futures_util::{Stream, future::try_join_all};
 use reception_core::{
-    Change, Client, ClientExt, Dialer, RegistrationState, Service, ServiceName, Snapshot, Watcher,
+    Change, Client, ClientExt, Dialer, Elector, RegistrationState, Service, ServiceName, Snapshot, Watcher,
 };
 use reception_lab::{Proxy, ProxyOptions, ZooKeeper, eventually};
 use zookeeper_client as zk;
@@ -175,4 +175,47 @@ async fn a_broken_link_costs_five_requests_for_a_hundred_registrations_and_nobod
     assert_eq!(seen.len(), 1, "the break was seen by others: {seen:?}");
     owner.close().await.unwrap();
     reader.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resignation_costs_two_requests_however_many_stand() {
+    const CANDIDATES: usize = 20;
+    let stage = Stage::new().await;
+    let (mut electors, mut clients) = (Vec::new(), Vec::new());
+    for _ in 0..CANDIDATES {
+        let client = dial(stage.proxy.endpoint()).await;
+        electors.push(Arc::<dyn Elector>::from(client.elector(&"reaper".parse().unwrap()).await.unwrap()));
+        clients.push(client);
+    }
+    let candidate =
+        |number: usize| Service::builder("api", "10.0.0.7", 8080).id(&format!("i{number}")).build();
+    let leadership = electors[0].elect(candidate(0).unwrap()).await.unwrap();
+    let mut others = tokio::task::JoinSet::new();
+    for (number, elector) in electors.iter().enumerate().skip(1) {
+        let (elector, candidate) = (Arc::clone(elector), candidate(number).unwrap());
+        others.spawn(async move { elector.elect(candidate).await });
+        eventually(SOON, || async {
+            let standing = electors[0].candidates().await.map_or(0, |candidates| candidates.len());
+            if standing == number + 1 { Ok(()) } else { Err(standing) }
+        })
+        .await
+        .unwrap();
+    }
+    // The last one looks at the line, and then at who is before it.
+    let (mut sent, mut before) = (stage.sent(), 0);
+    while sent != before {
+        before = sent;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sent = stage.sent();
+    }
+    leadership.resign().await.unwrap();
+    let next = others.join_next().await.unwrap().unwrap().unwrap();
+    assert!(next.is_held());
+    let cost = stage.sent() - sent;
+    assert_eq!(cost, 2, "the leader leaves, the next one looks");
+    others.shutdown().await;
+    drop(next);
+    for client in clients {
+        client.close().await.unwrap();
+    }
 }

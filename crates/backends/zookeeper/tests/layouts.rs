@@ -1,13 +1,8 @@
 //! A layout of a user's own, on a real server.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
-use futures_util::Stream;
-use reception_core::{
-    Change, Client, ClientExt, Error, ErrorKind, Result, Service, ServiceId, ServiceName, Watcher,
-};
+use reception_core::{Change, Client, ClientExt, Error, ErrorKind, Result, Service, ServiceId, ServiceName};
 use reception_lab::ZooKeeper;
 use reception_zookeeper::{Layout, Options};
 use zookeeper_client as zk;

@@ -38,7 +38,7 @@ async fn folder(stranger: &zk::Client) {
     stranger.mkdir("/prod/api", &open).await.unwrap();
 }
 
-async fn until(watcher: &mut Box<dyn Watcher>, what: &str, fits: impl Fn(&Snapshot) -> bool) {
+async fn until(watcher: &mut Box<dyn Watcher>, what: &str, fits: impl Fn(&Snapshot) -> bool + Send + Sync) {
     let seen = async {
         while !watcher.current().is_some_and(&fits) {
             let change = poll_fn(|cx| Pin::new(&mut *watcher).poll_next(cx)).await.unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! One candidacy: its node, the wait for the one before it, and the reading of its own node while it leads.
 //!
-//! A leadership ends at its deadline, counted from the send time of the last read of the own node that was answered: the server hands
+//! A leadership ends at its deadline, counted from the send time of the last request whose answer showed the own node: the server hands
 //! over only when it has not heard of the session for the whole of its time to live. That is long before the library says `Expired`.
 
 mod standing;
@@ -57,8 +57,8 @@ struct Own {
 
 /// What a look at the line shows.
 enum Turn {
-    /// Nobody stands before us.
-    Ours,
+    /// Nobody stands before us; the moment before is what the answer grants from.
+    Ours(Moment),
     /// This one stands before us.
     After(String),
     /// Our node is gone.
@@ -88,12 +88,12 @@ impl Candidacy {
 
     /// Looks who stands before us.
     async fn turn(&mut self, own: &Own) -> Result<Turn> {
-        let until = self.session.until();
+        let (until, sent) = (self.session.until(), self.session.clock.now());
         let standing = line(&self.session, OPERATION, until, &self.folder, false).await?;
         let at = standing.iter().position(|child| own.path.ends_with(&format!("/{child}")));
         Ok(match at {
             None => Turn::Gone,
-            Some(0) => Turn::Ours,
+            Some(0) => Turn::Ours(sent),
             Some(at) => Turn::After(format!("{}/{}", self.folder, standing[at - 1])),
         })
     }
@@ -214,20 +214,18 @@ impl Claim for Candidacy {
             let live = self.session.live(OPERATION, until).await?;
             let own = self.stand(&live, until).await?;
             match self.turn(&own).await? {
-                Turn::Ours => match self.confirm(&own, self.session.patience()).await {
-                    Ok(sent) => {
-                        let ttl = self.granted(&own);
-                        self.schedule(sent, ttl);
-                        let token =
-                            FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
-                        return Ok(Won::new(token, sent, Self::term(ttl)));
+                Turn::Ours(sent) => {
+                    // The answer showed our node; what an ended session left leads nobody.
+                    let live = self.session.live(OPERATION, until).await?;
+                    if live.id != own.session {
+                        return Err(Self::lost("the session was replaced"));
                     }
-                    // What is gone and what is left of an ended session is found out by the next try.
-                    Err(Confirm::Lost(error)) => return Err(error),
-                    Err(Confirm::Unknown) => {
-                        return Err(error(ErrorKind::Unavailable, OPERATION, "our node could not be read"));
-                    }
-                },
+                    let ttl = own.ttl.min(live.ttl);
+                    self.schedule(sent, ttl);
+                    let token =
+                        FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
+                    return Ok(Won::new(token, sent, Self::term(ttl)));
+                }
                 // An answer that does not come leaves our node standing: the next try finds it.
                 Turn::After(before) => self.wait(&live, &before).await?,
                 // Told as an error, so that kit's backoff bounds how often a node is made that somebody keeps removing.

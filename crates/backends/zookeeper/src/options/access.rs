@@ -7,7 +7,7 @@ use zookeeper_client as zk;
 
 use super::{MOST_PASSWORD, OPERATION, Options};
 use crate::{
-    error::error,
+    error::{NAME, error},
     session::{Hosts, Recipe},
 };
 
@@ -18,6 +18,20 @@ impl Options {
             return Ok((Recipe::Given(client.clone()), None));
         }
         let user = self.credentials()?;
+        match &user {
+            None => tracing::warn!(
+                backend = NAME,
+                "no user is given: whoever reaches the store may change and remove what this client makes"
+            ),
+            // Both schemes show a reader on the way what is enough to log in.
+            Some(_) if !self.tls => {
+                tracing::warn!(
+                    backend = NAME,
+                    "the user logs in without TLS: who reads along can do so, too"
+                );
+            }
+            Some(_) => {}
+        }
         let connector = zk::Client::connector().with_session_timeout(self.ttl);
         let connector = secure(self, connector)?;
         let connector = match &user {

@@ -64,7 +64,7 @@ async fn hold(session: &Session) -> Result<()> {
     loop {
         let since = session.clock.now();
         let (lost, backoff) = match connect(session, &mut known).await {
-            Ok(Some(placed)) => {
+            Ok(placed) => {
                 let id = placed.client.session_id().0;
                 let granted = placed.client.session_timeout();
                 if granted > session.ttl {
@@ -80,7 +80,6 @@ async fn hold(session: &Session) -> Result<()> {
                     }
                 }
             }
-            Ok(None) => return Ok(()),
             // A session may have been granted whose answer nobody waited for.
             Err(error) if session.leaving.is_cancelled() => return Err(error),
             Err(error) => (error, &mut unreached),
@@ -163,8 +162,8 @@ async fn relocate(
     }
 }
 
-/// Makes a session; `None` when the client left meanwhile.
-async fn connect(session: &Session, known: &mut Known) -> Result<Option<Placed>> {
+/// Makes a session; an error too when the client leaves meanwhile.
+async fn connect(session: &Session, known: &mut Known) -> Result<Placed> {
     let connecting = async {
         match (&session.recipe, known) {
             (Recipe::Given(client), _) => match client.state() {
@@ -196,7 +195,7 @@ async fn connect(session: &Session, known: &mut Known) -> Result<Option<Placed>>
     };
     tokio::select! {
         biased;
-        made = connecting => made.map(Some),
+        made = connecting => made,
         () = left => {
             let text = format!("the client closed while it was connecting; tried {}", session.tried());
             Err(error(ErrorKind::Unavailable, "close", text))

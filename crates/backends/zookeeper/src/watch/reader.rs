@@ -43,11 +43,16 @@ impl Found {
 
 /// Says Denied when nothing of what is there may be read.
 pub(crate) fn readable(operation: &'static str, folder: &str, found: &[(String, Found)]) -> Result<()> {
-    let denied = found.iter().any(|(_, record)| matches!(record, Found::Denied));
-    if denied && !found.iter().any(|(_, record)| matches!(record, Found::Record { .. })) {
-        return Err(native(operation, &format!("reading under {folder}"), zk::Error::NoAuth));
+    let any = found.iter().any(|(_, record)| matches!(record, Found::Denied));
+    if any && !found.iter().any(|(_, record)| matches!(record, Found::Record { .. })) {
+        return Err(denied(operation, folder));
     }
     Ok(())
+}
+
+/// Nothing of what is there may be read.
+pub(crate) fn denied(operation: &'static str, folder: &str) -> Error {
+    native(operation, &format!("reading under {folder}"), zk::Error::NoAuth)
 }
 
 /// The names of a folder's children; none when there is no folder. `fresh`: as of now, not as of what this server knows.
@@ -108,17 +113,32 @@ pub(crate) async fn read_all(
     folder: &str,
     children: Vec<String>,
 ) -> Result<Vec<(String, Found)>> {
+    read_all_as(session, operation, until, folder, children, |child, found| (child, found)).await
+}
+
+/// The same, each taken as it comes: while the next ones are on their way, what came is looked at and its bytes are freed.
+pub(crate) async fn read_all_as<T: Send>(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    folder: &str,
+    children: Vec<String>,
+    take: impl Fn(String, Found) -> T + Send + Sync,
+) -> Result<Vec<T>> {
     if children.len() <= 1 {
-        let mut found = Vec::new();
+        let mut taken = Vec::new();
         for child in children {
             let record = read_one(session, operation, until, &format!("{folder}/{child}")).await?;
-            found.push((child, record));
+            taken.push(take(child, record));
         }
-        return Ok(found);
+        return Ok(taken);
     }
-    let read =
-        pages(folder, children).into_iter().map(|page| read_page(session, operation, until, folder, page));
-    let read: Vec<Vec<_>> = stream::iter(read).buffered(ABREAST).try_collect().await?;
+    let take = &take;
+    let read = pages(folder, children).into_iter().map(|page| async move {
+        let found = read_page(session, operation, until, folder, page).await?;
+        Ok::<Vec<T>, Error>(found.into_iter().map(|(child, record)| take(child, record)).collect())
+    });
+    let read: Vec<Vec<T>> = stream::iter(read).buffered(ABREAST).try_collect().await?;
     Ok(read.into_iter().flatten().collect())
 }
 
