@@ -57,7 +57,7 @@ fn form(body: &[u8]) -> Result<(Vec<String>, i64)> {
             "count" => count = Some(value.parse::<u64>().map_err(|_| broken())?),
             "port" => port = Some(value.parse::<i64>().map_err(|_| broken())?),
             key if key.strip_prefix("server").is_some_and(|at| at.parse::<u32>().is_ok()) => {
-                hosts.push(value)
+                hosts.push(value);
             }
             _ => {}
         }

@@ -258,7 +258,8 @@ impl Options {
     fn checked_prefix(&self) -> Result<&str> {
         let prefix = self.prefix.trim_end_matches('/');
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-%".contains(&byte);
-        if !prefix.is_empty() && !(prefix.starts_with('/') && prefix.bytes().all(plain)) {
+        let is_path = prefix.starts_with('/') && prefix.bytes().all(plain);
+        if !is_path && !prefix.is_empty() {
             return Err(config("option \"prefix\" is no path that begins with a slash"));
         }
         Ok(prefix)
