@@ -20,12 +20,11 @@ struct Scene {
     client: Arc<dyn Client>,
     registration: Registration,
     leadership: Leadership,
-    witness: Witness,
 }
 
 impl Scene {
     /// A client that has registered, leads and watches, while Exhibitor lists these members.
-    async fn new(listed: &[usize]) -> Self {
+    async fn new(listed: &[usize]) -> (Self, Witness) {
         let ensemble = ZooKeeperEnsemble::start(3).await.unwrap();
         let exhibitor = Exhibitor::start(of(&ensemble, listed)).await.unwrap();
         let url = format!("exhibitor://{}/prod?ttl=6s&timeout=5s&poll=200ms", exhibitor.endpoint());
@@ -35,7 +34,7 @@ impl Scene {
         let leadership = elector.elect(instance("one")).await.unwrap();
         let mut witness = Witness::new(&registration, client.watch(&api()).await.unwrap());
         witness.shows(&["one"]).await;
-        Self { ensemble, exhibitor, client, registration, leadership, witness }
+        (Self { ensemble, exhibitor, client, registration, leadership }, witness)
     }
 
     /// Which member the session is on.
@@ -78,13 +77,13 @@ fn others(at: usize) -> Vec<usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_or_goes_elsewhere_is_not_noticed() {
-    let mut scene = Scene::new(&[0, 1]).await;
+    let (scene, mut witness) = Scene::new(&[0, 1]).await;
     let (at, made) = (scene.at().await, scene.made(2).await);
     scene.list(&[0, 1, 2]).await;
     scene.list(&[2, 1, 0]).await;
     scene.list(&[at, 2]).await;
     tokio::time::sleep(A_WHILE).await;
-    scene.witness.saw_nothing(&["one"]);
+    witness.saw_nothing(&["one"]);
     assert_eq!(scene.at().await, at);
     assert_eq!(scene.made(2).await, made);
     scene.stands();
@@ -93,7 +92,7 @@ async fn a_server_that_comes_or_goes_elsewhere_is_not_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_leaves_a_server_that_is_none_any_more_and_one_that_dies() {
-    let mut scene = Scene::new(&[0, 1, 2]).await;
+    let (scene, mut witness) = Scene::new(&[0, 1, 2]).await;
     let (first, made) = (scene.at().await, scene.made(0).await);
     // Still alive: the session is taken elsewhere all the same, as it is.
     scene.list(&others(first)).await;
@@ -104,13 +103,13 @@ async fn a_session_leaves_a_server_that_is_none_any_more_and_one_that_dies() {
     eventually(SOON, moved).await.unwrap();
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(scene.made(first).await, made);
-    scene.witness.look(&["one"]);
+    witness.look(&["one"]);
     scene.stands();
     // What is written and watched goes on there.
     let second = scene.client.register(instance("two")).await.unwrap();
-    scene.witness.shows(&["one", "two"]).await;
+    witness.shows(&["one", "two"]).await;
     second.close().await.unwrap();
-    scene.witness.shows(&["one"]).await;
+    witness.shows(&["one"]).await;
 
     let now = scene.at().await;
     scene.ensemble.member(now).kill();
@@ -132,20 +131,20 @@ async fn a_session_leaves_a_server_that_is_none_any_more_and_one_that_dies() {
     .await
     .unwrap();
     assert_eq!(scene.made(first).await, made);
-    scene.witness.look(&["one"]);
+    witness.look(&["one"]);
     scene.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exhibitor_that_stops_starts_and_loses_its_file_is_not_noticed() {
-    let mut scene = Scene::new(&[0, 1, 2]).await;
+    let (scene, mut witness) = Scene::new(&[0, 1, 2]).await;
     let (at, made) = (scene.at().await, scene.made(0).await);
     scene.exhibitor.stop().await.unwrap();
     notes(&scene.client, &["servers: 3 cached", "last error"]).await;
     let second = scene.client.register(instance("two")).await.unwrap();
-    scene.witness.shows(&["one", "two"]).await;
+    witness.shows(&["one", "two"]).await;
     second.close().await.unwrap();
-    scene.witness.shows(&["one"]).await;
+    witness.shows(&["one"]).await;
     scene.exhibitor.restart().await.unwrap();
     notes(&scene.client, &["servers: 3 live"]).await;
     // Without a file it lists nobody, with a good status.
@@ -157,7 +156,7 @@ async fn an_exhibitor_that_stops_starts_and_loses_its_file_is_not_noticed() {
     notes(&scene.client, &["servers: 1 cached", "no answer within"]).await;
     scene.exhibitor.resume().unwrap();
     scene.list(&[0, 1, 2]).await;
-    scene.witness.saw_nothing(&["one"]);
+    witness.saw_nothing(&["one"]);
     assert_eq!((scene.at().await, scene.made(0).await), (at, made));
     scene.stands();
     scene.end().await;
