@@ -272,15 +272,7 @@ fn configuration(data: &Path) -> PathBuf {
 }
 
 fn arguments(data: &Path, classes: &str, options: &ZooKeeperOptions) -> Vec<String> {
-    let mut arguments: Vec<String> = [
-        "-Xmx256m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:-UsePerfData",
-        "-Djava.net.preferIPv4Stack=true",
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut arguments = machine("256m");
     if !options.sasl.is_empty() {
         let jaas = data.with_file_name("jaas.conf");
         arguments.push(format!("-Djava.security.auth.login.config={}", jaas.display()));
@@ -291,8 +283,19 @@ fn arguments(data: &Path, classes: &str, options: &ZooKeeperOptions) -> Vec<Stri
     arguments
 }
 
+/// What every server asks of its virtual machine, with this much memory.
+pub(crate) fn machine(heap: &str) -> Vec<String> {
+    let small = [
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        "-Djava.net.preferIPv4Stack=true",
+    ];
+    [format!("-Xmx{heap}")].into_iter().chain(small.map(str::to_owned)).collect()
+}
+
 /// The class path; the Debian jar names what else it needs.
-fn classes() -> Result<String> {
+pub(crate) fn classes() -> Result<String> {
     if let Some(home) = env::var_os(HOME).filter(|value| !value.is_empty()) {
         let home = PathBuf::from(home);
         let (lib, settings) = (home.join("lib"), home.join("conf"));

@@ -32,6 +32,12 @@ const ZOOKEEPER: Backend = reception_zookeeper::BACKEND;
 const ZOOKEEPER: Backend = ZOOKEEPER_ABSENT;
 const ZOOKEEPER_ABSENT: Backend = Backend::absent("zookeeper", &["zk", "zk+tls"], "zookeeper");
 
+#[cfg(feature = "exhibitor")]
+const EXHIBITOR: Backend = reception_exhibitor::BACKEND;
+#[cfg(not(feature = "exhibitor"))]
+const EXHIBITOR: Backend = EXHIBITOR_ABSENT;
+const EXHIBITOR_ABSENT: Backend = Backend::absent("exhibitor", &["exhibitor", "exhibitor+tls"], "exhibitor");
+
 /// Each backend of the facade, and how it reads when it is compiled out.
 const ROWS: &[(Backend, Backend)] = &[
     (ETCD, ETCD_ABSENT),
@@ -39,6 +45,7 @@ const ROWS: &[(Backend, Backend)] = &[
     (LOCAL, LOCAL_ABSENT),
     (STATIC, STATIC_ABSENT),
     (ZOOKEEPER, ZOOKEEPER_ABSENT),
+    (EXHIBITOR, EXHIBITOR_ABSENT),
 ];
 
 /// A dialer with every backend of the facade; add your own with [`Dialer::with`]. One that is compiled out names its feature.

@@ -109,6 +109,19 @@ const BACKEND: &[&str] =
     &["async-trait", "futures-core", "futures-util", "tokio", "tokio-util", "tracing", "uuid"];
 const BACKEND_OWN: &[(&str, &[&str])] = &[
     ("etcd", &["etcd-client"]),
+    (
+        "exhibitor",
+        &[
+            "base64",
+            "hyper",
+            "hyper-util",
+            "percent-encoding",
+            "rustls",
+            "serde",
+            "serde_json",
+            "tokio-rustls",
+        ],
+    ),
     ("local", &["notify", "rustix"]),
     ("zookeeper", &["rustls", "serde", "serde_json", "spawns-core", "zookeeper-client"]),
 ];

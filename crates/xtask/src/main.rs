@@ -9,6 +9,7 @@ mod ci;
 mod clone;
 mod containers;
 mod deps;
+mod exhibitor;
 mod faults;
 mod lanes;
 mod layout;

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Result, apt, workspace::output};
+use crate::{Result, apt, exhibitor, workspace::output};
 
 /// A program that tests start.
 struct Program {
@@ -92,6 +92,7 @@ pub(crate) fn run() -> Result<()> {
     for kind in KINDS {
         kind.provide()?;
     }
+    tell("exhibitor", &exhibitor::provide()?, "");
     Ok(())
 }
 

@@ -15,6 +15,7 @@
 
 mod client;
 mod elect;
+mod ensemble;
 mod error;
 mod layout;
 mod options;
@@ -25,6 +26,7 @@ mod watch;
 use reception_core::Backend;
 
 pub use client::dial;
+pub use ensemble::{Ensemble, Servers, dial_ensemble};
 pub use layout::{Curator, Layout, Party, Payload};
 pub use options::Options;
 

@@ -111,14 +111,13 @@ impl Options {
         }
     }
 
-    /// Takes everything from a URL.
+    /// Takes from a URL what is the same whoever tells where the servers are: the namespace, and all options but those of hosts, users and TLS.
     ///
     /// # Errors
     ///
-    /// Config for an unknown, half-given or unreadable option, a user given twice, and a namespace that breaks the limits (law L15).
-    pub fn from_url(url: &DialUrl) -> Result<Self> {
-        url.check(OPTIONS)?;
-        let mut options = Self::new(url.hosts().iter().cloned());
+    /// Config for an unreadable option and a namespace that breaks the limits (law L15).
+    pub fn shared(url: &DialUrl) -> Result<Self> {
+        let mut options = Self::new(Vec::<String>::new());
         options.namespace = url.namespace()?;
         if let Some(ttl) = url.get(&TTL)? {
             options.ttl = ttl;
@@ -129,6 +128,18 @@ impl Options {
         options.layout = layout(url)?;
         options.elections = url.get(&ELECTIONS)?;
         options.chroot = url.get(&CHROOT)?.unwrap_or_default();
+        Ok(options)
+    }
+
+    /// Takes everything from a URL.
+    ///
+    /// # Errors
+    ///
+    /// Config for an unknown, half-given or unreadable option, a user given twice, and a namespace that breaks the limits (law L15).
+    pub fn from_url(url: &DialUrl) -> Result<Self> {
+        url.check(OPTIONS)?;
+        let mut options = Self::shared(url)?;
+        options.hosts = url.hosts().to_vec();
         options.sasl = url.get(&SASL)?.unwrap_or_default();
         options.password_file = url.get(&PASSWORD_FILE)?;
         options.ca = url.get(&CA)?;
@@ -222,6 +233,13 @@ impl Options {
         self
     }
 
+    /// Sets the user, whose password is in a file: [`user`](Self::user) and [`password_file`](Self::password_file) in one.
+    #[must_use]
+    pub fn user_of_file(mut self, user: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.user = Some((user.into(), None));
+        self.password_file(file)
+    }
+
     /// Speaks TLS; implied by the next three.
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
@@ -278,12 +296,8 @@ impl Options {
                 self.timeout
             ));
         }
-        match &self.client {
-            None if self.hosts.is_empty() => return refuse("no host is given"),
-            Some(_) if self.user.is_some() || self.tls => {
-                return refuse("an existing client brings its own user and TLS");
-            }
-            _ => {}
+        if self.client.is_some() && (self.user.is_some() || self.tls) {
+            return refuse("an existing client brings its own user and TLS");
         }
         for (at, host) in self.hosts.iter().enumerate() {
             if host.contains(['/', '@', '?', '#']) || host.trim() != host || host.is_empty() {

@@ -8,6 +8,7 @@ mod folders;
 mod gate;
 mod keeper;
 mod link;
+mod seeking;
 
 use std::{
     collections::VecDeque,
@@ -26,6 +27,7 @@ pub(crate) use gate::Gate;
 pub(crate) use link::{Link, Live};
 
 use crate::{
+    ensemble::{Finding, Found},
     error::{NAME, error, is_unclear, native, passes},
     layout::Paths,
 };
@@ -38,13 +40,19 @@ const PAST: usize = 64;
 pub(crate) enum Recipe {
     Dial {
         connector: Box<zk::Connector>,
-        /// The connect string.
-        hosts: String,
+        hosts: Hosts,
         tls: bool,
         /// Whether everything is made for its creator alone.
         owned: bool,
     },
     Given(zk::Client),
+}
+
+/// Where sessions are opened.
+pub(crate) enum Hosts {
+    /// The connect string.
+    Fixed(String),
+    Found(Found),
 }
 
 impl Recipe {
@@ -76,6 +84,8 @@ pub(crate) struct Session {
     granted: Mutex<Option<Duration>>,
     /// Warned of once, by the first that makes something: who only reads leaves nothing open.
     open: Once,
+    /// What finds the servers, taken when the keeper starts.
+    finding: Mutex<Option<Finding>>,
 }
 
 impl Session {
@@ -85,6 +95,7 @@ impl Session {
         clock: Clock,
         (timeout, ttl): (Duration, Duration),
         recipe: Recipe,
+        finding: Option<Finding>,
     ) -> Arc<Self> {
         let (supervisor, back) = supervisors;
         Arc::new(Self {
@@ -103,6 +114,7 @@ impl Session {
             past: Mutex::default(),
             granted: Mutex::default(),
             open: Once::new(),
+            finding: Mutex::new(finding),
         })
     }
 
@@ -111,6 +123,16 @@ impl Session {
         let taken = self.lifeline.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(lifeline) = taken else { return };
         self.back.spawn("session keeper", keeper::keep(Arc::clone(self), lifeline));
+        if let Some(finding) = self.finding.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let over = self.back.closing();
+            self.back.spawn("server finder", async move {
+                tokio::select! {
+                    biased;
+                    () = over.cancelled() => {}
+                    () = finding => {}
+                }
+            });
+        }
         let session = Arc::clone(self);
         // When all that use the session have ended, it ends.
         self.back.spawn("session end", async move {
@@ -159,10 +181,16 @@ impl Session {
         !self.recipe.is_given()
     }
 
-    pub(crate) fn tried(&self) -> &str {
+    /// Who was tried, in words.
+    pub(crate) fn tried(&self) -> String {
         match &self.recipe {
-            Recipe::Dial { hosts, .. } => hosts,
-            Recipe::Given(_) => "the hosts of the given client",
+            Recipe::Dial { hosts: Hosts::Fixed(hosts), .. } => hosts.clone(),
+            Recipe::Dial { hosts: Hosts::Found(Found { known, asked }), .. } => {
+                let servers = known.borrow().servers.clone();
+                let servers = servers.iter().map(String::as_str).collect::<Vec<_>>();
+                if servers.is_empty() { asked.clone() } else { servers.join(",") }
+            }
+            Recipe::Given(_) => "the hosts of the given client".to_owned(),
         }
     }
 

@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 #[cfg(feature = "etcd")]
 mod etcd;
-#[cfg(feature = "zookeeper")]
+#[cfg(feature = "exhibitor")]
+mod exhibitor;
+#[cfg(any(feature = "exhibitor", feature = "zookeeper"))]
 mod zookeeper;
 
 /// A place that is being made ready.
@@ -122,5 +124,7 @@ fn ready(store: impl Store + 'static) -> Opening {
 
 #[cfg(feature = "etcd")]
 pub(crate) use self::etcd::{etcd, etcd_missing};
+#[cfg(feature = "exhibitor")]
+pub(crate) use self::exhibitor::{exhibitor, exhibitor_missing};
 #[cfg(feature = "zookeeper")]
 pub(crate) use self::zookeeper::{zookeeper, zookeeper_missing};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{compose::Up, daemon::Daemon};
 use crate::{
-    Result,
+    Result, exhibitor,
     leash::{Leash, say},
     protoc,
     run::{minutes, spelled},
@@ -17,6 +17,16 @@ const BUILD: Duration = minutes(30);
 const PLAY: Duration = minutes(5);
 const BRIEF: Duration = Duration::from_secs(30);
 
+/// An image that nobody publishes.
+pub(crate) struct Made {
+    /// The folder that it is built from.
+    pub(crate) folder: &'static str,
+    /// Brings what a stand-in carries besides its packages.
+    pub(crate) carried: fn() -> Result<PathBuf>,
+    /// Where a stand-in has it.
+    pub(crate) inside: &'static str,
+}
+
 /// A service of `docker-compose.yml` and the backend that is proved on it.
 pub(crate) struct Service {
     /// Its name in the file, and the backend's.
@@ -25,6 +35,8 @@ pub(crate) struct Service {
     scheme: &'static str,
     /// What a stand-in is made of.
     pub(crate) packages: &'static [&'static str],
+    /// How its image is made where none is published.
+    pub(crate) made: Option<Made>,
     /// The command that tells its version.
     pub(crate) version: &'static [&'static str],
     /// The cases that cannot be shown there, each with its reason in the fixture.
@@ -36,6 +48,7 @@ pub(crate) const SERVICES: &[Service] = &[
         name: "etcd",
         scheme: "etcd",
         packages: &["etcd-server", "etcd-client"],
+        made: None,
         version: &["etcd", "--version"],
         unproven: &[],
     },
@@ -43,7 +56,20 @@ pub(crate) const SERVICES: &[Service] = &[
         name: "zookeeper",
         scheme: "zk",
         packages: &["libzookeeper-java", "libslf4j-java", "default-jre-headless"],
+        made: None,
         version: &["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2181 && printf srvr >&3 && cat <&3"],
+        unproven: &[],
+    },
+    Service {
+        name: "exhibitor",
+        scheme: "exhibitor",
+        packages: &["default-jre-headless"],
+        made: Some(Made {
+            folder: concat!(env!("CARGO_MANIFEST_DIR"), "/../../docker/exhibitor"),
+            carried: exhibitor::provide,
+            inside: "opt/exhibitor",
+        }),
+        version: &["bash", "-c", "ls /opt/exhibitor/lib | grep exhibitor-standalone"],
         unproven: &[],
     },
 ];

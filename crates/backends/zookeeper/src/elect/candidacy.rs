@@ -131,6 +131,11 @@ impl Candidacy {
         }
     }
 
+    /// What is granted to the session by now.
+    fn granted(&self, own: &Own) -> Duration {
+        self.own.as_ref().map_or(own.ttl, |known| known.ttl)
+    }
+
     /// How long a grant may be used.
     fn term(ttl: Duration) -> Duration {
         ttl.saturating_sub(margin(ttl))
@@ -143,8 +148,22 @@ impl Candidacy {
         if live.id != own.session {
             return Err(Confirm::Lost(Self::lost("the session was replaced")));
         }
+        // A session that was taken elsewhere may have been granted less there.
+        if let Some(standing) = &mut self.own {
+            standing.ttl = standing.ttl.min(live.ttl);
+        }
         let sent = self.session.clock.now();
-        match self.session.send(OPERATION, until, live.client.check_stat(&own.path)).await {
+        let quiet = self.eye.as_mut().is_some_and(Eye::is_quiet);
+        let looked = async {
+            if quiet {
+                return live.client.check_stat(&own.path).await;
+            }
+            // Somebody wrote to it, or the session has moved: the watch is used up.
+            let (stat, watcher) = live.client.check_and_watch_stat(&own.path).await?;
+            self.eye = Some(Eye::new(&live, watcher));
+            Ok(stat)
+        };
+        match self.session.send(OPERATION, until, looked).await {
             Ok(Ok(Some(stat))) if stat.czxid == own.created => Ok(sent),
             Ok(Ok(_)) => Err(Confirm::Lost(Self::lost("the leader's node was removed"))),
             Ok(Err(zk::Error::SessionExpired)) => Err(Confirm::Lost(Self::lost("the session has expired"))),
@@ -197,13 +216,15 @@ impl Claim for Candidacy {
             match self.turn(&own).await? {
                 Turn::Ours(sent) => {
                     // The answer showed our node; what an ended session left leads nobody.
-                    if self.session.live(OPERATION, until).await?.id != own.session {
+                    let live = self.session.live(OPERATION, until).await?;
+                    if live.id != own.session {
                         return Err(Self::lost("the session was replaced"));
                     }
-                    self.schedule(sent, own.ttl);
+                    let ttl = own.ttl.min(live.ttl);
+                    self.schedule(sent, ttl);
                     let token =
                         FencingToken::new(self.domain, u64::try_from(own.created).unwrap_or_default());
-                    return Ok(Won::new(token, sent, Self::term(own.ttl)));
+                    return Ok(Won::new(token, sent, Self::term(ttl)));
                 }
                 // An answer that does not come leaves our node standing: the next try finds it.
                 Turn::After(before) => self.wait(&live, &before).await?,
@@ -229,8 +250,9 @@ impl Claim for Candidacy {
             // A read that gets no answer is not waited for longer than until the next one is due.
             match self.confirm(&own, own.ttl / 3).await {
                 Ok(sent) => {
-                    self.schedule(sent, own.ttl);
-                    return Pulse::Renewed { sent, ttl: Self::term(own.ttl) };
+                    let ttl = self.granted(&own);
+                    self.schedule(sent, ttl);
+                    return Pulse::Renewed { sent, ttl: Self::term(ttl) };
                 }
                 Err(Confirm::Lost(error)) => return Pulse::Lost(error),
                 Err(Confirm::Unknown) => self.read_at = clock.now().saturating_add(PAUSE),

@@ -8,12 +8,12 @@ use zookeeper_client as zk;
 use super::{MOST_PASSWORD, OPERATION, Options};
 use crate::{
     error::{NAME, error},
-    session::Recipe,
+    session::{Hosts, Recipe},
 };
 
 impl Options {
     /// How a session is come by, and as whom.
-    pub(crate) fn recipe(&self) -> Result<(Recipe, Option<String>)> {
+    pub(crate) fn recipe(&self, hosts: Hosts) -> Result<(Recipe, Option<String>)> {
         if let Some(client) = &self.client {
             return Ok((Recipe::Given(client.clone()), None));
         }
@@ -31,7 +31,6 @@ impl Options {
             }
             None => connector,
         };
-        let hosts = self.addresses().join(",");
         let recipe =
             Recipe::Dial { connector: Box::new(connector), hosts, tls: self.tls, owned: user.is_some() };
         Ok((recipe, user.map(|(name, _)| name)))

@@ -5,14 +5,14 @@ use reception_kit::Supervisor;
 use reception_lab::ZooKeeper;
 
 use super::*;
-use crate::{error::NAME, options::Options};
+use crate::{error::NAME, options::Options, session::Hosts};
 
 fn session(zookeeper: &ZooKeeper) -> Arc<Session> {
     let options = Options::new([zookeeper.endpoint().to_string()]).namespace("prod");
     let supervisors = (Supervisor::new(NAME).unwrap(), Supervisor::new(NAME).unwrap());
     let times = (options.timeout, options.ttl);
-    let (recipe, _) = options.recipe().unwrap();
-    Session::new(options.checked().unwrap(), supervisors, Clock::BOOT, times, recipe)
+    let (recipe, _) = options.recipe(Hosts::Fixed(zookeeper.endpoint().to_string())).unwrap();
+    Session::new(options.checked().unwrap(), supervisors, Clock::BOOT, times, recipe, None)
 }
 
 fn one() -> Service {
