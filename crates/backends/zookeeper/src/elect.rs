@@ -7,10 +7,10 @@ mod observe;
 use std::{sync::Arc, time::Duration};
 
 use reception_core::{
-    BoxStream, ElectionName, Elector, FencingToken, Leader, Leadership, Moment, Observation, Result, Service,
-    async_trait,
+    BoxStream, ElectionName, Elector, ErrorKind, FencingToken, Leader, Leadership, Moment, Observation,
+    Result, Service, async_trait,
 };
-use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation, record};
+use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation};
 use zookeeper_client as zk;
 
 use candidacy::Candidacy;
@@ -18,8 +18,8 @@ use line::line;
 use observe::Observer;
 
 use crate::{
-    error::NAME,
-    layout::read_domain,
+    error::{NAME, error},
+    layout::{Paths, read_domain},
     session::Session,
     watch::{Found, read_all, read_one},
 };
@@ -63,7 +63,7 @@ pub(crate) fn margin(ttl: Duration) -> Duration {
 impl Elector for Election {
     async fn elect(&self, candidate: Service) -> Result<Leadership> {
         self.session.supervisor.check("elect")?;
-        let value = record::encode_candidate(&candidate)?;
+        let value = self.session.paths.encode_candidate(&candidate)?;
         let entry = self.contest.enter(candidate.id())?;
         let standing = Standing {
             election: self.name.clone(),
@@ -73,7 +73,7 @@ impl Elector for Election {
             backoff: Backoff::new(),
             timeout: self.session.timeout,
         };
-        let claim = Candidacy::new(&self.session, &self.name, value);
+        let claim = Candidacy::new(&self.session, &self.name, candidate.id(), value);
         elect(&self.session.supervisor, self.lifeline.clone(), candidate, claim, standing, entry).await
     }
 
@@ -104,6 +104,10 @@ impl Elector for Election {
 async fn candidates(session: &Arc<Session>, name: &ElectionName) -> Result<Vec<Leader>> {
     const OPERATION: &str = "candidates";
     let until = session.until();
+    if session.paths.leader(name).is_some() {
+        let text = "this layout tells who leads and not who stands";
+        return Err(error(ErrorKind::Unsupported, OPERATION, text));
+    }
     let folder = session.paths.candidates(name);
     let standing = line(session, OPERATION, until, &folder, true).await?;
     let domain = domain(session, OPERATION, until).await?;
@@ -111,7 +115,7 @@ async fn candidates(session: &Arc<Session>, name: &ElectionName) -> Result<Vec<L
     let mut known = Vec::new();
     for (child, record) in found {
         let record = record.needed(OPERATION, &format!("{folder}/{child}"))?;
-        known.extend(record.map(|(data, stat)| leader(domain, &data, &stat)));
+        known.extend(record.map(|(data, stat)| leader(&session.paths, name, domain, &child, &data, &stat)));
     }
     Ok(known)
 }
@@ -130,6 +134,9 @@ pub(crate) async fn first(
     name: &ElectionName,
     fresh: bool,
 ) -> Result<Option<First>> {
+    if let Some(path) = session.paths.leader(name) {
+        return named(session, operation, until, name, path).await;
+    }
     let folder = session.paths.candidates(name);
     loop {
         let standing = line(session, operation, until, &folder, fresh).await?;
@@ -139,9 +146,40 @@ pub(crate) async fn first(
         let record = read_one(session, operation, until, &path).await?.needed(operation, &path)?;
         if let Some((data, stat)) = record {
             let domain = domain(session, operation, until).await?;
-            return Ok(Some(First { path, leader: leader(domain, &data, &stat) }));
+            let leader = leader(&session.paths, name, domain, &child, &data, &stat);
+            return Ok(Some(First { path, leader }));
         }
     }
+}
+
+/// Reads the node that names the leader. It outlives the leader, so the one it names has to be there.
+async fn named(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    name: &ElectionName,
+    path: String,
+) -> Result<Option<First>> {
+    let record = read_one(session, operation, until, &path).await?.needed(operation, &path)?;
+    let Some((data, stat)) = record else { return Ok(None) };
+    let folder = session.paths.candidates(name);
+    let child = String::from_utf8_lossy(&data).into_owned();
+    if session.paths.sequence(&child).is_none() || child.contains('/') {
+        return Ok(None);
+    }
+    let there = format!("{folder}/{child}");
+    let standing = read_one(session, operation, until, &there).await?.needed(operation, &there)?;
+    let Some((mut of_leader, _)) = standing else { return Ok(None) };
+    if let Some(records) = session.paths.records(&folder) {
+        let there = format!("{records}/{child}");
+        let record = read_one(session, operation, until, &there).await?.needed(operation, &there)?;
+        let Some((data, _)) = record else { return Ok(None) };
+        of_leader = data;
+    }
+    let service = session.paths.decode_candidate(name, &child, &of_leader);
+    // The node is written by each that begins to lead, so its last transaction grows; nobody knows a domain.
+    let token = FencingToken::new([0; 16], u64::try_from(stat.mzxid).unwrap_or_default());
+    Ok(Some(First { path, leader: Leader::new(token, service, &data) }))
 }
 
 /// The domain of tokens; zero when none was written yet or it may not be read. Read once a session.
@@ -164,7 +202,14 @@ pub(crate) async fn domain(
 }
 
 /// A candidate as others see it; one of another program has a value and no service.
-pub(crate) fn leader(domain: [u8; 16], data: &[u8], stat: &zk::Stat) -> Leader {
+fn leader(
+    paths: &Paths,
+    name: &ElectionName,
+    domain: [u8; 16],
+    child: &str,
+    data: &[u8],
+    stat: &zk::Stat,
+) -> Leader {
     let token = FencingToken::new(domain, u64::try_from(stat.czxid).unwrap_or_default());
-    Leader::new(token, record::decode_candidate(data).ok(), data)
+    Leader::new(token, paths.decode_candidate(name, child, data), data)
 }

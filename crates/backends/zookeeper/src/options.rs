@@ -8,14 +8,17 @@ use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
 
 use crate::{
     error::error,
-    layout::{Curator, Layout, Party, Paths, Payload},
+    layout::{Curator, Layout, Party, Paths, Payload, Reception, Serverset, Slacker},
 };
 
 const TTL: Opt<Duration> =
     Opt::new("ttl", "how long a dead process may still be seen: the session").default("10s");
 const TIMEOUT: Opt<Duration> = Opt::new("timeout", "how long one call may take").default("5s");
-const LAYOUT: Opt<String> =
-    Opt::new("layout", "what instances look like: curator or party").default("curator");
+const LAYOUT: Opt<String> = Opt::new(
+    "layout",
+    "what instances look like: curator, party, serverset, discovery, reception or slacker",
+)
+.default("curator");
 const PAYLOAD: Opt<String> =
     Opt::new("payload", "what readers expect as the payload: map, string or none").default("map");
 const CLASS: Opt<String> = Opt::new("class", "the Java class that attributes are written as").default(MAP);
@@ -348,7 +351,11 @@ fn layout(url: &DialUrl) -> Result<Arc<dyn Layout>> {
     match url.get(&LAYOUT)?.as_deref() {
         None | Some("curator") => Ok(Arc::new(curator)),
         Some("party") => Ok(Arc::new(Party::new(curator))),
-        Some(_) => refuse("layout", "curator and party"),
+        Some("serverset") => Ok(Arc::new(Serverset::default())),
+        Some("discovery") => Ok(Arc::new(Serverset::default().discovery(true))),
+        Some("reception") => Ok(Arc::new(Reception)),
+        Some("slacker") => Ok(Arc::new(Slacker)),
+        Some(_) => refuse("layout", "curator, party, serverset, discovery, reception and slacker"),
     }
 }
 

@@ -12,22 +12,28 @@
 //! a withdrawal can land after it.
 
 mod leaving;
+mod numbered;
 mod replacing;
+mod roster;
 mod standing;
 
 use std::sync::Arc;
 
 use futures_util::future::join;
-use reception_core::{Error, ErrorKind, Moment, OnConflict, Result, Service};
+use reception_core::{Error, ErrorKind, Moment, OnConflict, Result, Service, ServiceId, ServiceName};
 use reception_kit::{Attempt, News, Slot};
 use tokio::sync::watch;
 use uuid::Uuid;
 use zookeeper_client as zk;
 
+use roster::Roster;
+
 use crate::{
     error::{error, is_unclear, native},
     session::{Eye, Link, Live, Session},
 };
+
+pub(crate) use roster::Rosters;
 
 const OPERATION: &str = "register";
 /// Changes between a look and a write, each of which costs another look.
@@ -37,7 +43,15 @@ const TRIES: u32 = 12;
 #[derive(Debug)]
 pub(crate) struct Place {
     session: Arc<Session>,
+    name: ServiceName,
+    id: ServiceId,
     folder: String,
+    roster: Arc<Roster>,
+    /// What this client knows the id by.
+    key: String,
+    /// What our node's path begins with, if the server numbers it.
+    prefix: Option<String>,
+    /// Our node; where it is numbered it is known once it was made.
     path: String,
     guid: Uuid,
     /// Our record as far as we know.
@@ -66,16 +80,21 @@ enum Step {
 impl Place {
     /// Takes the id within this client.
     pub(crate) fn take(session: &Arc<Session>, service: &Service) -> Result<Self> {
-        let path = session.paths.instance(service.name(), service.id());
+        let key = session.paths.instance(service.name(), service.id());
         let guid = Uuid::new_v4();
-        if !session.wanted.take(&path, guid) {
+        if !session.wanted.take(&key, guid) {
             let context = format!("{}/{} is registered by this client", service.name(), service.id());
             return Err(error(ErrorKind::Conflict, OPERATION, context));
         }
         Ok(Self {
             session: Arc::clone(session),
+            name: service.name().clone(),
+            id: service.id().clone(),
+            roster: session.rosters.of(&session.paths.instances(service.name())),
             folder: session.paths.instances(service.name()),
-            path,
+            prefix: session.paths.prefix(service.name(), service.id(), guid),
+            path: key.clone(),
+            key,
             guid,
             standing: None,
             unsettled: false,
@@ -86,7 +105,7 @@ impl Place {
     }
 
     fn conflict(&self) -> Error {
-        error(ErrorKind::Conflict, OPERATION, format!("another owner holds {}", self.path))
+        error(ErrorKind::Conflict, OPERATION, format!("another owner holds {}", self.key))
     }
 
     async fn settle(&mut self, record: &[u8], attempt: Attempt, until: Moment) -> Result<()> {
@@ -95,6 +114,7 @@ impl Place {
             let own = self.standing.clone().filter(|standing| standing.session == live.id);
             let step = match own {
                 Some(standing) => self.rewrite(&live, &standing, record, attempt, until).await?,
+                None if self.prefix.is_some() => self.claim(&live, record, attempt, until).await?,
                 None => self.create(&live, record, attempt, until).await?,
             };
             if matches!(step, Step::Done) {
@@ -263,7 +283,7 @@ impl Slot for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.session.wanted.forget(&self.path, self.guid);
+        self.session.wanted.forget(&self.key, self.guid);
     }
 }
 

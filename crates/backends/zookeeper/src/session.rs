@@ -30,6 +30,7 @@ use crate::{
     ensemble::{Finding, Found},
     error::{NAME, error, is_unclear, native, passes},
     layout::Paths,
+    register::Rosters,
 };
 
 const PAUSE: Duration = Duration::from_millis(50);
@@ -70,6 +71,7 @@ pub(crate) struct Session {
     /// The time to live that was asked for; the granted one counts.
     pub(crate) ttl: Duration,
     pub(crate) wanted: Wanted,
+    pub(crate) rosters: Rosters,
     /// The token domain as it was read in the session of this id.
     domain: Mutex<Option<(i64, [u8; 16])>>,
     pub(crate) link: watch::Sender<Link>,
@@ -105,6 +107,7 @@ impl Session {
             timeout,
             ttl,
             wanted: Wanted::default(),
+            rosters: Rosters::default(),
             domain: Mutex::default(),
             link: watch::Sender::new(Link::Down(None)),
             recipe,
@@ -228,7 +231,7 @@ impl Session {
         if left.is_zero() { Err(self.unanswered(operation)) } else { Ok(left) }
     }
 
-    fn unanswered(&self, operation: &'static str) -> Error {
+    pub(crate) fn unanswered(&self, operation: &'static str) -> Error {
         let text = format!("no server answered in time; tried {}", self.tried());
         let cause = match &*self.link.borrow() {
             Link::Down(Some(error)) | Link::Doubtful(_, error) => Some(error.clone()),

@@ -7,7 +7,7 @@ mod standing;
 
 use std::{sync::Arc, time::Duration};
 
-use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Moment, Result};
+use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Moment, Result, ServiceId};
 use reception_kit::{Claim, Pulse, Won, sleep_until};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -31,6 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Candidacy {
     session: Arc<Session>,
     election: ElectionName,
+    id: ServiceId,
     folder: String,
     value: Vec<u8>,
     /// In the name of our node, so that it is found when the reply was lost.
@@ -66,10 +67,16 @@ enum Turn {
 }
 
 impl Candidacy {
-    pub(crate) fn new(session: &Arc<Session>, election: &ElectionName, value: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        session: &Arc<Session>,
+        election: &ElectionName,
+        id: &ServiceId,
+        value: Vec<u8>,
+    ) -> Self {
         Self {
             session: Arc::clone(session),
             election: election.clone(),
+            id: id.clone(),
             folder: session.paths.candidates(election),
             value,
             guid: Uuid::new_v4(),

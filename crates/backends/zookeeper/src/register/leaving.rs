@@ -14,13 +14,19 @@ const OPERATION: &str = "close";
 impl Place {
     /// Marks that we leave; false when a later registration of this client has the id.
     pub(super) fn leave(&self) -> bool {
-        self.session.wanted.leave(&self.path, self.guid) || !self.session.wanted.has(&self.path)
+        self.session.wanted.leave(&self.key, self.guid) || !self.session.wanted.has(&self.key)
     }
 
     /// Removes our record.
     pub(super) async fn remove(&mut self) -> Result<()> {
         let until = self.session.until();
+        if self.prefix.is_some() && self.unsettled {
+            self.sweep(until).await?;
+        }
         loop {
+            if self.prefix.is_some() && self.standing.is_none() {
+                break;
+            }
             let live = self.session.live(OPERATION, until).await?;
             let quiet = self.eye.as_mut().is_some_and(|eye| eye.session == live.id && eye.is_quiet());
             let known = self.standing.as_ref().filter(|standing| standing.session == live.id && quiet);

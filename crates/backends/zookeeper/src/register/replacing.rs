@@ -65,7 +65,7 @@ impl Place {
 }
 
 /// Why a transaction failed.
-fn reason(wrong: zk::MultiWriteError) -> zk::Error {
+pub(super) fn reason(wrong: zk::MultiWriteError) -> zk::Error {
     match wrong {
         zk::MultiWriteError::RequestFailed { source }
         | zk::MultiWriteError::OperationFailed { source, .. } => source,

@@ -61,7 +61,7 @@ impl Place {
     }
 
     /// Reads what stands there and compares it; a step when nothing is left to write.
-    async fn compare(
+    pub(super) async fn compare(
         &mut self,
         live: &Live,
         standing: &Standing,

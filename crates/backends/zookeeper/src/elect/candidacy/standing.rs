@@ -49,7 +49,7 @@ impl Candidacy {
         // Before the await: a future that is dropped there leaves a create on its way.
         self.unsettled = true;
         let options = zk::CreateMode::EphemeralSequential.with_acls(self.session.acls());
-        let prefix = self.session.paths.candidate(&self.election, self.guid);
+        let prefix = self.session.paths.candidate(&self.election, &self.id, self.guid);
         let made = live.client.create(&prefix, &self.value, &options);
         match self.session.send(OPERATION, until, made).await? {
             Ok((stat, sequence)) => {
@@ -120,11 +120,12 @@ impl Candidacy {
 
     /// The path of the node with our id in its name.
     async fn ours(&self, until: Moment) -> Result<Option<String>> {
-        let mark = format!("_c_{}-", self.guid);
+        let prefix = self.session.paths.candidate(&self.election, &self.id, self.guid);
         // As of now: another server than the one that took the request may not know of it yet.
-        let standing = sorted(children(&self.session, OPERATION, until, &self.folder, true).await?);
-        let child = standing.into_iter().find(|child| child.starts_with(&mark));
-        Ok(child.map(|child| format!("{}/{child}", self.folder)))
+        let found = children(&self.session, OPERATION, until, &self.folder, true).await?;
+        let paths =
+            sorted(&self.session.paths, found).into_iter().map(|child| format!("{}/{child}", self.folder));
+        Ok(paths.into_iter().find(|path| path.starts_with(&prefix)))
     }
 
     /// Removes our node, wherever it stands.
