@@ -244,7 +244,7 @@ impl Instances {
         self.known.insert(key.clone(), Known { written, readable: node.is_some() });
         match (node, &mut self.members) {
             (Some(Node::Numbered { number, service, .. }), Some(members)) => {
-                members.put(key, number, service)
+                members.put(key, number, service);
             }
             (Some(Node::Weights { record, .. }), Some(members)) => members.weigh(key, Some(record)),
             (_, Some(members)) => {

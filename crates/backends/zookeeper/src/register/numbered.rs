@@ -12,7 +12,7 @@ use crate::{
     error::{is_unclear, native},
     layout::Child,
     session::{Eye, Live},
-    watch::{Found, read_all},
+    watch::read_all,
 };
 
 /// A node that has our id.
