@@ -88,11 +88,12 @@ async fn until(watcher: &mut Box<dyn Watcher>, what: &str, fits: impl Fn(&Snapsh
 #[tokio::test]
 async fn odd_children_are_skipped_and_counted_in_every_layout() {
     let stage = Stage::new().await;
-    let member = br#"{"serviceEndpoint":{"host":"h1","port":80},"additionalEndpoints":{},"status":"ALIVE"}"#;
-    let record = br#"{"address":"h1","port":80}"#;
+    let member: &[u8] =
+        br#"{"serviceEndpoint":{"host":"h1","port":80},"additionalEndpoints":{},"status":"ALIVE"}"#;
+    let record: &[u8] = br#"{"address":"h1","port":80}"#;
     let numbers = ["", "-000000001", "-000000001x", "-00000000012", "--000000012", "-9999999999"];
     let odd = |before: &str| numbers.map(|number| format!("{before}{number}")).to_vec();
-    let table: [(&str, &str, String, &[u8], Vec<String>); 5] = [
+    let table = [
         ("curator?layout=curator", "/curator/api", "i-1".to_owned(), record, odd("_c_x")),
         (
             "serverset?layout=serverset",
