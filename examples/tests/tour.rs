@@ -27,8 +27,8 @@ fn program() -> PathBuf {
 /// Plays the tour there; `also` is what only this store shows.
 async fn everything_is_seen(url: &str, also: &[&str]) {
     let run = Command::new(program()).arg(url).kill_on_drop(true).output();
-    let output =
-        timeout(Duration::from_secs(90), run).await.expect("it gives up by itself after 60 s").unwrap();
+    // It gives up by itself after 60 s.
+    let output = timeout(Duration::from_secs(90), run).await.unwrap().unwrap();
     let transcript = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{transcript}\n{}", String::from_utf8_lossy(&output.stderr));
     for line in SEEN.iter().chain(also) {

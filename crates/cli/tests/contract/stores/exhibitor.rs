@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use reception::async_trait;
-use reception_lab::{Error, Exhibitor, Listed, Result, ZooKeeper};
+use reception_lab::{Exhibitor, Listed, Result, ZooKeeper};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -34,8 +34,7 @@ pub(crate) fn exhibitor(own: bool) -> Opening {
         let exhibitor = if own {
             before(place.server()).await?
         } else {
-            let start = || async { Ok::<_, Error>(before(place.server()).await?) };
-            Arc::clone(SHARED.get_or_try_init(start).await?)
+            Arc::clone(SHARED.get_or_try_init(|| before(place.server())).await?)
         };
         let behind: Box<dyn Store> = Box::new(Behind { exhibitor, place });
         Ok(behind)
