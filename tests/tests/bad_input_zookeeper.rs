@@ -365,6 +365,12 @@ fn without_a_runtime_every_call_says_so() {
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
@@ -376,22 +382,33 @@ impl io::Write for Log {
     }
 }
 
+/// What a client warns of that registers two instances.
+async fn warnings(url: &str) -> Vec<String> {
+    let log = Log::default();
+    let writer = log.clone();
+    let layer = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    // The tasks of the client run on this thread, too.
+    let watching = tracing_subscriber::util::SubscriberInitExt::set_default(layer);
+    let client = dial(url).await;
+    client.list(&api()).await.expect("a list");
+    let read_only = log.text();
+    assert!(!read_only.contains("no user"), "who only reads leaves nothing open: {read_only}");
+    let first = client.register(instance("i")).await.expect("registered");
+    let second = client.register(instance("j")).await.expect("registered");
+    first.close().await.expect("withdrawn");
+    second.close().await.expect("withdrawn");
+    client.close().await.expect("closed");
+    drop(watching);
+    let told = log.text();
+    assert!(!told.contains("canary"), "{told}");
+    told.lines().filter(|line| line.contains("WARN")).map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn a_store_that_is_open_to_everybody_is_warned_of_once() {
-    for (url, warned) in
-        [("zk://127.0.0.1:1", "no user is given"), ("zk://me:canary@127.0.0.1:1", "without TLS")]
-    {
-        let log = Log::default();
-        let writer = log.clone();
-        let layer = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let watching = tracing_subscriber::util::SubscriberInitExt::set_default(layer);
-        let client = dial(url).await;
-        client.close().await.expect("nothing was opened");
-        drop(watching);
-        let told =
-            String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
-        let lines: Vec<&str> = told.lines().filter(|line| line.contains("WARN")).collect();
-        assert_eq!(lines.len(), 1, "{told}");
-        assert!(lines[0].contains(warned) && !told.contains("canary"), "{told}");
+    let server = ZooKeeper::start().await.expect("a server");
+    for (user, warned) in [("", "no user is given"), ("me:canary@", "without TLS")] {
+        let told = warnings(&format!("zk://{user}{}/{}", server.endpoint(), warned.len())).await;
+        assert!(told.len() == 1 && told[0].contains(warned), "{told:?}");
     }
 }
