@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reception_lab::{Flow, Way, history::Event};
+use reception_lab::{
+    Flow, Way,
+    history::{Event, Line},
+};
 use reception_tests::PATIENCE;
 use tokio::time::{Instant, sleep};
 
@@ -77,19 +80,7 @@ async fn late(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
         let proxy = &field.rival(leader.pid)?.proxy;
         proxy.set_both(Flow::Swallow);
         let silent = reception_lab::history::boot_ns();
-        let next = field.elected(at, field.ttl + field.failover()).await?;
-        let lost = field.lost(leader.pid, at, field.ttl).await?;
-        must(next.ns >= lost.ns, || {
-            let before = between(next.ns, lost.ns);
-            format!("{} was elected {before:?} before {} knew of its loss", next.pid, leader.pid)
-        })?;
-        let kept = between(silent, lost.ns);
-        must(kept <= field.deadline() + LOAD, || format!("it led for {kept:?} after the last answer"))?;
-        field.rival(leader.pid)?.proxy.heal().await.map_err(told)?;
-        field.heal(LOAD)?;
-        let id = field.rival(leader.pid)?.id.clone();
-        field.in_line(&id, BACKOFF + Duration::from_secs(2) + LOAD).await?;
-        leader = next;
+        leader = followed(field, leader, at, silent).await?;
     }
     Ok(())
 }
@@ -113,21 +104,26 @@ async fn last(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
         renewed(field, leader.pid).await?;
         field.rival(leader.pid)?.proxy.set(Way::ToServer, Flow::Swallow);
         let silent = reception_lab::history::boot_ns();
-        let next = field.elected(at, field.ttl + field.failover()).await?;
-        let lost = field.lost(leader.pid, at, field.ttl).await?;
-        must(next.ns >= lost.ns, || {
-            let before = between(next.ns, lost.ns);
-            format!("{} was elected {before:?} before {} knew of its loss", next.pid, leader.pid)
-        })?;
-        let kept = between(silent, lost.ns);
-        must(kept <= field.deadline() + LOAD, || format!("it led for {kept:?} after its last renewal"))?;
-        field.rival(leader.pid)?.proxy.heal().await.map_err(told)?;
-        field.heal(LOAD)?;
-        let id = field.rival(leader.pid)?.id.clone();
-        field.in_line(&id, BACKOFF + Duration::from_secs(2) + LOAD).await?;
-        leader = next;
+        leader = followed(field, leader, at, silent).await?;
     }
     Ok(())
+}
+
+/// The one whose renewals end at `silent`, from a fault at `at` on, knows in time and before the next one leads; then all is mended.
+async fn followed(field: &mut Field, leader: Line, at: u64, silent: u64) -> Result<Line, String> {
+    let next = field.elected(at, field.ttl + field.failover()).await?;
+    let lost = field.lost(leader.pid, at, field.ttl).await?;
+    must(next.ns >= lost.ns, || {
+        let before = between(next.ns, lost.ns);
+        format!("{} was elected {before:?} before {} knew of its loss", next.pid, leader.pid)
+    })?;
+    let kept = between(silent, lost.ns);
+    must(kept <= field.deadline() + LOAD, || format!("it led for {kept:?} after its last renewal"))?;
+    field.rival(leader.pid)?.proxy.heal().await.map_err(told)?;
+    field.heal(LOAD)?;
+    let id = field.rival(leader.pid)?.id.clone();
+    field.in_line(&id, BACKOFF + Duration::from_secs(2) + LOAD).await?;
+    Ok(next)
 }
 
 /// Waits until this one has sent a renewal.
