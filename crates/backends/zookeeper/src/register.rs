@@ -10,8 +10,11 @@
 //! Together with the record goes a question about it, with a watch: the answer tells the owner, settles a lost reply, and the watch tells
 //! when the record, or the owner that is waited for, goes. Requests of one session are carried out in order, so that nothing sent before
 //! a withdrawal can land after it.
+//!
+//! A write of somebody else does not change the owner, but the version of the node: what is there then is read and compared.
 
 mod leaving;
+mod letters;
 mod numbered;
 mod replacing;
 mod roster;
@@ -26,6 +29,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use zookeeper_client as zk;
 
+use letters::Letters;
 use roster::Roster;
 
 use crate::{
@@ -56,6 +60,8 @@ pub(crate) struct Place {
     guid: Uuid,
     /// Our record as far as we know.
     standing: Option<Standing>,
+    /// What we wrote there.
+    letters: Letters,
     /// A create of ours may have been carried out.
     unsettled: bool,
     eye: Option<Eye>,
@@ -69,6 +75,13 @@ struct Standing {
     session: i64,
     created: i64,
     version: i32,
+}
+
+impl Standing {
+    /// Whether nobody has written since.
+    fn is(&self, stat: &zk::Stat) -> bool {
+        (self.created, self.version) == (stat.czxid, stat.version)
+    }
 }
 
 /// What one step of a write came to.
@@ -97,6 +110,7 @@ impl Place {
             key,
             guid,
             standing: None,
+            letters: Letters::default(),
             unsettled: false,
             eye: None,
             link: session.link.subscribe(),
@@ -111,6 +125,7 @@ impl Place {
     async fn settle(&mut self, record: &[u8], attempt: Attempt, until: Moment) -> Result<()> {
         for _ in 0..TRIES {
             let live = self.session.live(OPERATION, until).await?;
+            self.letters.sent(record);
             let own = self.standing.clone().filter(|standing| standing.session == live.id);
             let step = match own {
                 Some(standing) => self.rewrite(&live, &standing, record, attempt, until).await?,
@@ -118,6 +133,7 @@ impl Place {
                 None => self.create(&live, record, attempt, until).await?,
             };
             if matches!(step, Step::Done) {
+                self.letters.acknowledged(record);
                 return Ok(());
             }
         }
@@ -140,9 +156,7 @@ impl Place {
             Ok((stat, _)) => {
                 self.unsettled = false;
                 self.stands(live, &stat);
-                if let Ok((Some(_), watcher)) = looked {
-                    self.eye = Some(Eye::new(live, watcher));
-                }
+                self.watched(live, looked);
                 Ok(Step::Done)
             }
             Err(zk::Error::NodeExists) => match looked {
@@ -192,6 +206,16 @@ impl Place {
 
     fn stands(&mut self, live: &Live, stat: &zk::Stat) {
         self.standing = Some(Standing { session: live.id, created: stat.czxid, version: stat.version });
+    }
+
+    /// Takes a watch that was set behind a write of ours, unless somebody wrote between the two: then what stands there is looked at.
+    fn watched(&mut self, live: &Live, looked: Result<(Option<zk::Stat>, zk::OneshotWatcher), zk::Error>) {
+        self.eye = None;
+        if let Ok((Some(stat), watcher)) = looked
+            && self.standing.as_ref().is_some_and(|standing| standing.is(&stat))
+        {
+            self.eye = Some(Eye::new(live, watcher));
+        }
     }
 
     /// The link broke under a write: what came of it is read after it is back.

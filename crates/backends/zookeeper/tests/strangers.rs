@@ -5,8 +5,11 @@
 use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, future::try_join_all};
-use reception_core::{Change, Client, ClientExt, Dialer, ErrorKind, Service, ServiceName, Snapshot, Watcher};
-use reception_lab::{Proxy, ZooKeeper};
+use reception_core::{
+    Change, Client, ClientExt, Dialer, ErrorKind, Registration, RegistrationState, Service, ServiceName,
+    Snapshot, Watcher,
+};
+use reception_lab::{Proxy, ZooKeeper, eventually};
 use zookeeper_client as zk;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -19,7 +22,11 @@ fn api() -> ServiceName {
 }
 
 async fn dial(endpoint: SocketAddr) -> Arc<dyn Client> {
-    let url = format!("zk://{endpoint}/prod?ttl=5s");
+    dial_with(endpoint, "ttl=5s").await
+}
+
+async fn dial_with(endpoint: SocketAddr, options: &str) -> Arc<dyn Client> {
+    let url = format!("zk://{endpoint}/prod?{options}");
     Dialer::new().with(reception_zookeeper::BACKEND).unwrap().dial(&url).await.unwrap()
 }
 
@@ -120,5 +127,68 @@ async fn a_record_that_became_nonsense_in_a_break_is_not_shown_any_more() {
     tokio::time::timeout(SOON, mended).await.unwrap();
     let view = watcher.current().unwrap();
     assert_eq!((view.len(), view.unreadable()), (1, 1), "{view:?}");
+    client.close().await.unwrap();
+}
+
+/// The only child of the folder.
+async fn node(stranger: &zk::Client) -> String {
+    let children = stranger.list_children("/prod/api").await.unwrap();
+    assert_eq!(children.len(), 1, "{children:?}");
+    format!("/prod/api/{}", children[0])
+}
+
+async fn ends_in_a_conflict(registration: &Registration, what: &str) {
+    let ended = eventually(SOON, || async {
+        match registration.state() {
+            RegistrationState::Ended(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    assert!(ended.await.is_ok(), "{what}: {:?}", registration.state());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_a_stranger_writes_over_is_theirs_and_its_registration_ends() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let stranger = stranger(&zookeeper).await;
+    let (ours, theirs) = ("8080", "9000");
+    for layout in ["curator", "serverset"] {
+        let client = dial_with(zookeeper.endpoint(), &format!("ttl=5s&layout={layout}")).await;
+        let one = Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+        let registration = client.register(one.clone()).await.unwrap();
+        let node = node(&stranger).await;
+        let (record, _) = stranger.get_data(&node).await.unwrap();
+        // Written by somebody, and what it says is ours.
+        stranger.set_data(&node, &record, None).await.unwrap();
+        registration.update(one).await.unwrap();
+        let text = String::from_utf8(record).unwrap();
+        assert!(text.contains(ours), "{text}");
+        stranger.set_data(&node, text.replace(ours, theirs).as_bytes(), None).await.unwrap();
+        ends_in_a_conflict(&registration, layout).await;
+        let all = client.list(&api()).await.unwrap();
+        let ports: Vec<_> = all.iter().map(|service| service.port().unwrap().to_string()).collect();
+        assert_eq!(ports, [theirs], "{layout}");
+        drop(registration);
+        client.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_does_not_write_over_what_a_stranger_wrote() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let stranger = stranger(&zookeeper).await;
+    let client = dial(zookeeper.endpoint()).await;
+    let one = Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+    let registration = client.register(one.clone()).await.unwrap();
+    for port in [8081, 8082] {
+        registration.update(one.to_builder().port(port).build().unwrap()).await.unwrap();
+    }
+    let (written, updated) =
+        tokio::join!(stranger.set_data("/prod/api/one", RECORD, None), registration.update(one));
+    written.unwrap();
+    // Whoever was first: what the stranger wrote over ours stays, and what we wrote over theirs is told.
+    let (record, _) = stranger.get_data("/prod/api/one").await.unwrap();
+    assert_eq!(record, RECORD, "{updated:?}");
+    ends_in_a_conflict(&registration, "the update").await;
     client.close().await.unwrap();
 }

@@ -64,8 +64,7 @@ impl Place {
         let owner = stat.ephemeral_owner;
         let of_client = owner != 0 && (owner == live.id || self.session.was_ours(owner));
         // A later registration may have taken our node over; then it has written to it.
-        let as_left =
-            |standing: &Standing| (standing.created, standing.version) == (stat.czxid, stat.version);
+        let as_left = |standing: &Standing| standing.is(&stat);
         let ours = of_client && (self.leave() || self.standing.as_ref().is_some_and(as_left));
         Ok(ours.then_some(stat.version))
     }
