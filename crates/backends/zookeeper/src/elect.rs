@@ -10,7 +10,7 @@ use reception_core::{
     BoxStream, ElectionName, Elector, ErrorKind, FencingToken, Leader, Leadership, Moment, Observation,
     Result, Service, async_trait,
 };
-use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation};
+use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation, signal};
 use zookeeper_client as zk;
 
 use candidacy::Candidacy;
@@ -21,7 +21,7 @@ use crate::{
     error::{NAME, error},
     layout::{Paths, read_domain},
     session::Session,
-    watch::{Found, read_all, read_one},
+    watch::{Found, read_all, read_one, readable},
 };
 
 /// Where the readers of one election meet.
@@ -101,6 +101,7 @@ impl Elector for Election {
     }
 }
 
+/// Who stands; those that may not be read are left out and counted.
 async fn candidates(session: &Arc<Session>, name: &ElectionName) -> Result<Vec<Leader>> {
     const OPERATION: &str = "candidates";
     let until = session.until();
@@ -112,10 +113,19 @@ async fn candidates(session: &Arc<Session>, name: &ElectionName) -> Result<Vec<L
     let standing = line(session, OPERATION, until, &folder, true).await?;
     let domain = domain(session, OPERATION, until).await?;
     let found = read_all(session, OPERATION, until, &folder, standing).await?;
-    let mut known = Vec::new();
+    readable(OPERATION, &folder, &found)?;
+    let (mut known, mut refused) = (Vec::new(), 0);
     for (child, record) in found {
-        let record = record.needed(OPERATION, &format!("{folder}/{child}"))?;
-        known.extend(record.map(|(data, stat)| leader(&session.paths, name, domain, &child, &data, &stat)));
+        match record {
+            Found::Record { data, stat } => {
+                known.push(leader(&session.paths, name, domain, &child, &data, &stat));
+            }
+            Found::Denied => refused += 1,
+            Found::Nothing => {}
+        }
+    }
+    if refused > 0 {
+        signal::unreadable(NAME, name.as_str(), refused);
     }
     Ok(known)
 }
@@ -142,7 +152,8 @@ pub(crate) async fn first(
         let standing = line(session, operation, until, &folder, fresh).await?;
         let Some(child) = standing.into_iter().next() else { return Ok(None) };
         let path = format!("{folder}/{child}");
-        // One that left meanwhile is not the first any more.
+        // One that left meanwhile is not the first any more. One that may not be read leads all the same: to name another, or nobody, would be
+        // wrong.
         let record = read_one(session, operation, until, &path).await?.needed(operation, &path)?;
         if let Some((data, stat)) = record {
             let domain = domain(session, operation, until).await?;

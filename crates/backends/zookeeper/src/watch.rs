@@ -25,8 +25,8 @@ use crate::{
     session::{Live, Session},
 };
 
-pub(crate) use reader::{Found, children, names, read_all, read_one};
-use reader::{denied, read_all_as, readable};
+pub(crate) use reader::{Found, children, names, read_all, read_one, readable};
+use reader::{denied, read_all_as};
 
 const OPERATION: &str = "watch";
 /// What stands for the transaction of a record that may not be read.

@@ -192,3 +192,47 @@ async fn an_update_does_not_write_over_what_a_stranger_wrote() {
     ends_in_a_conflict(&registration, "the update").await;
     client.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_may_not_be_read_hides_no_other_name() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let stranger = stranger(&zookeeper).await;
+    folder(&stranger).await;
+    put(&stranger, "one", zk::Acls::anyone_all()).await.unwrap();
+    let secret = zk::CreateMode::Persistent.with_acls(zk::Acls::creator_all());
+    for path in ["/prod/secret", "/prod/secret/one"] {
+        stranger.create(path, RECORD, &secret).await.unwrap();
+    }
+    let client = dial(zookeeper.endpoint()).await;
+    assert_eq!(client.names().await.unwrap(), [api()].into());
+
+    // Nothing that may be read is not nothing; and what is above all says no for all.
+    stranger.set_acl("/prod/api", &zk::Acls::creator_all(), None).await.unwrap();
+    assert_eq!(client.names().await.unwrap_err().kind(), ErrorKind::Denied);
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_candidate_that_may_not_be_read_hides_no_other_but_may_lead() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let stranger = stranger(&zookeeper).await;
+    let open = zk::CreateMode::Persistent.with_acls(zk::Acls::anyone_all());
+    stranger.mkdir("/prod-elections/reaper", &open).await.unwrap();
+    let client = dial(zookeeper.endpoint()).await;
+    let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+    let leadership =
+        elector.elect(Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap()).await.unwrap();
+    let secret = zk::CreateMode::EphemeralSequential.with_acls(zk::Acls::creator_all());
+    stranger.create("/prod-elections/reaper/latch-", RECORD, &secret).await.unwrap();
+    let standing = elector.candidates().await.unwrap();
+    let ids: Vec<_> =
+        standing.iter().map(|one| one.service().map(|service| service.id().to_string())).collect();
+    assert_eq!(ids, [Some("one".to_owned())]);
+    assert!(elector.leader().await.unwrap().is_some());
+
+    // First in line it may lead: to say that nobody does would be wrong.
+    leadership.resign().await.unwrap();
+    assert_eq!(elector.leader().await.unwrap_err().kind(), ErrorKind::Denied);
+    assert_eq!(elector.candidates().await.unwrap_err().kind(), ErrorKind::Denied);
+    client.close().await.unwrap();
+}

@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reception_core::{Error, ErrorKind, Moment, Result, ServiceName};
+use reception_kit::signal;
 use zookeeper_client as zk;
 
 use crate::{
-    error::{error, native},
+    error::{NAME, error, native},
     session::Session,
 };
 
@@ -195,14 +196,14 @@ async fn read_page(
     page.into_iter().zip(answers).map(|(child, answer)| Ok((child, found(answer)?))).collect()
 }
 
-/// The services that have instances.
+/// The services that have instances; one whose folder may not be read is left out and counted.
 pub(crate) async fn names(session: &Arc<Session>) -> Result<BTreeSet<ServiceName>> {
     const OPERATION: &str = "names";
     let until = session.until();
     let base = session.paths.base().to_owned();
     let mut folders = children(session, OPERATION, until, &base, true).await?;
     folders.retain(|folder| ServiceName::foreign(folder).is_ok());
-    let mut names = BTreeSet::new();
+    let (mut names, mut read, mut refused) = (BTreeSet::new(), 0, 0);
     for page in &pages(&base, folders) {
         let look = |client: zk::Client| {
             let paths: Vec<String> = page.iter().map(|name| format!("{base}/{name}")).collect();
@@ -215,23 +216,34 @@ pub(crate) async fn names(session: &Arc<Session>) -> Result<BTreeSet<ServiceName
                 answer.await
             }
         };
-        let answers = session.read(OPERATION, until, &format!("listing under {base}"), look).await?;
+        let what = format!("listing under {base}");
+        let answers = session.read(OPERATION, until, &what, look).await?;
         for (name, answer) in page.iter().zip(answers) {
-            // An empty folder stays for a while, and is swept away by the server.
-            let full = matches!(&answer, zk::MultiReadResult::Children { children } if !children.is_empty());
-            names.extend(ServiceName::foreign(name).ok().filter(|_| full));
-            refused(OPERATION, &base, answer)?;
+            match answer {
+                // An empty folder stays for a while, and is swept away by the server.
+                zk::MultiReadResult::Children { children } => {
+                    read += 1;
+                    names.extend(ServiceName::foreign(name).ok().filter(|_| !children.is_empty()));
+                }
+                zk::MultiReadResult::Error { err: zk::Error::NoNode } => {}
+                zk::MultiReadResult::Error { err: zk::Error::NoAuth } => refused += 1,
+                zk::MultiReadResult::Error { err } => return Err(native(OPERATION, &what, err)),
+                _ => {
+                    return Err(error(
+                        ErrorKind::Protocol,
+                        OPERATION,
+                        format!("{what}: an answer of another kind"),
+                    ));
+                }
+            }
         }
+    }
+    if refused > 0 {
+        // Nothing that may be read is not nothing.
+        if read == 0 {
+            return Err(denied(OPERATION, &base));
+        }
+        signal::unreadable(NAME, &base, refused);
     }
     Ok(names)
-}
-
-/// A folder that may not be read is an error, one that is gone is none.
-fn refused(operation: &'static str, base: &str, answer: zk::MultiReadResult) -> Result<(), Error> {
-    match answer {
-        zk::MultiReadResult::Error { err } if err != zk::Error::NoNode => {
-            Err(native(operation, &format!("listing under {base}"), err))
-        }
-        _ => Ok(()),
-    }
 }
