@@ -113,3 +113,24 @@ async fn a_candidate_whose_look_is_not_answered_stands_on_the_same_node() {
     leadership.resign().await.unwrap();
     client.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_node_was_written_to_knows_of_its_removal_at_once() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let direct = zk::Client::connect(&zookeeper.endpoint().to_string()).await.unwrap();
+    let client = dial(zookeeper.endpoint(), "40s").await;
+    assert!(client.probe().await.unwrap().lease.unwrap() > Duration::from_secs(8));
+    let elector = client.elector(&reaper()).await.unwrap();
+    let leadership = elector.elect(candidate("one")).await.unwrap();
+    let child = direct.list_children(FOLDER).await.unwrap().remove(0);
+    let node = format!("{FOLDER}/{child}");
+    for _ in 0..3 {
+        direct.set_data(&node, b"other", None).await.unwrap();
+    }
+    // Told without the next read, which would be seconds away.
+    let begun = tokio::time::Instant::now();
+    direct.delete(&node, None).await.unwrap();
+    tokio::time::timeout(SOON, leadership.tenure().lost()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    client.close().await.unwrap();
+}

@@ -23,7 +23,7 @@ use crate::{
 };
 
 const OPERATION: &str = "elect";
-/// The least between two reads that fail.
+/// The least between two reads that fail, or that somebody's writes ask for.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// One candidacy.
@@ -45,6 +45,8 @@ pub(crate) struct Candidacy {
     domain: [u8; 16],
     /// When our node is read next.
     read_at: Moment,
+    /// Not before this, whoever writes to it.
+    rests_until: Moment,
 }
 
 /// Our node.
@@ -86,6 +88,7 @@ impl Candidacy {
             link: session.link.subscribe(),
             domain: [0; 16],
             read_at: Moment::NEVER,
+            rests_until: session.clock.now(),
         }
     }
 
@@ -160,6 +163,7 @@ impl Candidacy {
             standing.ttl = standing.ttl.min(live.ttl);
         }
         let sent = self.session.clock.now();
+        self.rests_until = sent.saturating_add(PAUSE);
         let quiet = self.eye.as_mut().is_some_and(Eye::is_quiet);
         let looked = async {
             if quiet {
@@ -194,17 +198,18 @@ impl Candidacy {
         }
     }
 
-    /// Our node is gone, or the session is.
-    async fn gone(eye: &mut Option<Eye>) -> Error {
-        match eye {
-            Some(eye) => match eye.next().await {
-                Seen::Gone => Self::lost("the leader's node was removed"),
-                Seen::Blind => Self::lost("the session has ended"),
-                // Somebody wrote to it: the next read looks, and nothing more is told until then.
-                Seen::Changed => std::future::pending().await,
-            },
-            None => std::future::pending().await,
-        }
+    /// Our node is gone, or the session is; none when the watch is used up, and the next read has to set another.
+    async fn gone(eye: &mut Option<Eye>) -> Option<Error> {
+        let Some(looking) = eye else { return std::future::pending().await };
+        let lost = match looking.next().await {
+            Seen::Gone => Self::lost("the leader's node was removed"),
+            Seen::Blind => Self::lost("the session has ended"),
+            Seen::Changed => {
+                *eye = None;
+                return None;
+            }
+        };
+        Some(lost)
     }
 }
 
@@ -220,6 +225,8 @@ impl Claim for Candidacy {
             let until = self.session.until();
             let live = self.session.live(OPERATION, until).await?;
             let own = self.stand(&live, until).await?;
+            // What the next answer shows need not be read again for a link that was made before it.
+            self.link.mark_unchanged();
             match self.turn(&own).await? {
                 Turn::Ours(sent) => {
                     // The answer showed our node; what an ended session left leads nobody.
@@ -250,7 +257,14 @@ impl Claim for Candidacy {
             let clock = self.session.clock.clone();
             tokio::select! {
                 biased;
-                error = Self::gone(&mut self.eye) => return Pulse::Lost(error),
+                lost = Self::gone(&mut self.eye) => {
+                    if let Some(error) = lost {
+                        return Pulse::Lost(error);
+                    }
+                    // Somebody wrote to it, or the session has moved. Until it is looked at, a removal would not be told.
+                    self.read_at = self.read_at.min(self.rests_until);
+                    continue;
+                }
                 () = Self::mended(&mut self.link) => self.read_at = clock.now(),
                 () = sleep_until(&clock, self.read_at) => {}
             }

@@ -175,9 +175,12 @@ async fn made_domain(session: &Arc<Session>, until: Moment) -> Result<[u8; 16]> 
             Ok(_) | Err(zk::Error::NodeExists) => {
                 let record = read_one(session, OPERATION, until, &path).await?.needed(OPERATION, &path)?;
                 if let Some((data, _)) = record {
-                    return read_domain(&data).ok_or_else(|| {
-                        error(ErrorKind::Protocol, OPERATION, format!("{path} does not hold 32 hex digits"))
-                    });
+                    let Some(domain) = read_domain(&data) else {
+                        let text = format!("{path} does not hold 32 hex digits");
+                        return Err(error(ErrorKind::Protocol, OPERATION, text));
+                    };
+                    session.note_domain(live.id, domain);
+                    return Ok(domain);
                 }
             }
             Err(zk::Error::NoNode) => session.make_folder(OPERATION, until, &folder).await?,
