@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::table::{COMMANDS, COMMON, Command, Floor, Kind, Opt, Place};
+use crate::{
+    store::Store,
+    table::{COMMANDS, COMMON, Command, Floor, Kind, Opt, Place},
+};
+
+/// The URLs of servers, in words.
+const SERVERS: &str = "etcd://HOST:PORT[/NAMESPACE], zk://HOST:PORT[/NAMESPACE], etcd: or zk:";
 
 /// What to do.
 #[derive(Debug)]
@@ -100,14 +106,14 @@ impl Args {
             return Err(format!("{name} has no floor here: --peer can only be reception"));
         }
         let Some(url) = self.url() else { return Ok(()) };
-        let etcd = url.starts_with("etcd://");
-        if !etcd && !self.is_memory() {
-            return Err(format!("--url is {url:?}; it wants etcd://HOST:PORT[/NAMESPACE] or memory:"));
-        }
+        let server = match Store::of(url) {
+            None => return Err(format!("--url is {url:?}; it wants {SERVERS} or memory:")),
+            Some(store) => store != Store::Memory,
+        };
         match self.command.place {
-            Place::Local if etcd => Err(format!("{name} uses no server: --url can only be memory:")),
-            Place::Server if !etcd && !self.flag("cached") => {
-                Err(format!("{name} needs a server: --url wants etcd://HOST:PORT[/NAMESPACE]"))
+            Place::Local if server => Err(format!("{name} uses no server: --url can only be memory:")),
+            Place::Server if !server && !self.flag("cached") => {
+                Err(format!("{name} needs a server: --url wants {SERVERS}"))
             }
             _ => Ok(()),
         }
@@ -144,8 +150,13 @@ impl Args {
         Some(self.value("url")).filter(|url| !url.is_empty())
     }
 
+    /// What the URL leads to; every URL was looked at once already.
+    pub(crate) fn store(&self) -> Store {
+        self.url().and_then(Store::of).unwrap_or(Store::Etcd)
+    }
+
     pub(crate) fn is_memory(&self) -> bool {
-        self.url().is_some_and(|url| url.starts_with("memory:"))
+        self.store() == Store::Memory
     }
 
     /// The work is done in this process.
@@ -156,8 +167,7 @@ impl Args {
     pub(crate) fn backend(&self) -> &'static str {
         match self.command.place {
             Place::Local => "none",
-            _ if self.is_memory() => "memory",
-            _ => "etcd",
+            _ => self.store().name(),
         }
     }
 
@@ -242,6 +252,7 @@ mod tests {
             "register --url memory:",
             "watch --url memory: --peer raw",
             "publish --url etcd://127.0.0.1:2379",
+            "publish --url zk:",
         ] {
             assert!(told(line).is_err(), "{line:?} must be refused");
         }
@@ -251,6 +262,7 @@ mod tests {
     fn the_floor_takes_part_where_there_is_one() {
         assert_eq!(args("watch").peers(), [Peer::Reception, Peer::Raw]);
         assert_eq!(args("watch --peer raw").peers(), [Peer::Raw]);
+        assert_eq!(args("watch --url zk:").peers(), [Peer::Reception, Peer::Raw]);
         assert_eq!(args("watch --url memory:").peers(), [Peer::Reception]);
         assert_eq!(args("publish --url memory:").peers(), [Peer::Reception, Peer::Raw]);
         assert_eq!(args("list --cached --url memory:").peers(), [Peer::Reception]);

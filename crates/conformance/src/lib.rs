@@ -21,6 +21,7 @@ mod fixture;
 mod follow;
 mod law;
 mod leak;
+mod load;
 mod matrix;
 mod play;
 mod report;

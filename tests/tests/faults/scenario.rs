@@ -1,11 +1,23 @@
 //! What a scenario is, and the list of all.
 
+use std::fmt::Display;
+
 use futures_util::future::BoxFuture;
 
 use crate::{consul, leading, machine, serving, stage::Stage, stand::Lack};
 
 /// What a scenario answers; the text says what did not hold. A panic says the same.
 pub(crate) type Outcome = Result<(), String>;
+
+/// Fails with the words unless it holds.
+pub(crate) fn hold(fact: bool, otherwise: impl FnOnce() -> String) -> Outcome {
+    if fact { Ok(()) } else { Err(otherwise()) }
+}
+
+/// An error as the text of an outcome.
+pub(crate) fn text(error: impl Display) -> String {
+    error.to_string()
+}
 
 /// The outcome where a stand cannot do what a scenario needs: nothing was shown, so it fails unless the stand lists the lack
 /// ([`Stand::lacks`](crate::stand::Stand::lacks)).

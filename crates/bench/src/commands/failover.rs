@@ -21,7 +21,8 @@ use crate::{
 const STANDING: Duration = Duration::from_secs(20);
 /// While counting, no renewal falls between.
 const LONG: &str = "?ttl=60s";
-/// How often etcd looks which leases have run out: a round that waits for one ends right after such a look.
+/// How often etcd looks which leases have run out, and one tick of the ZooKeeper that is started here, which looks as often: a round that
+/// waits for an end comes right after such a look.
 const LOOK: Duration = Duration::from_millis(500);
 /// Rounds that say enough when counted, each of them waiting for silence.
 const COUNTED: usize = 5;
@@ -129,11 +130,12 @@ impl Bench for Resign {
     }
 
     async fn raw(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
-        raw::resign(args, room, rounds(args, room)).await
+        raw::resign(args, room).await
     }
 }
 
-fn rounds(args: &Args, room: &Room<'_>) -> usize {
+/// Changes of the leader, a few where each is counted.
+pub(crate) fn rounds(args: &Args, room: &Room<'_>) -> usize {
     let rounds = args.number("rounds");
     if room.is_counting() { rounds.min(COUNTED) } else { rounds }
 }
@@ -167,7 +169,7 @@ pub(crate) async fn stagger(round: usize, rounds: usize) {
 async fn renewed(proxy: &Proxy, ttl: Duration) -> Result<()> {
     let before = proxy.counts();
     let answered = async {
-        while proxy.counts().since(&before).messages_to_client == 0 {
+        while proxy.counts().since(&before).bytes_to_client == 0 {
             sleep(Duration::from_millis(1)).await;
         }
     };
@@ -183,7 +185,7 @@ impl Bench for Kill {
         let (mut times, mut granted) = (Vec::new(), Duration::ZERO);
         for round in 0..rounds {
             stagger(round, rounds).await;
-            let proxy = Proxy::start(room.way.address()).await?;
+            let proxy = room.way.door().await?;
             let (options, mut waiting) = (format!("?ttl={ttl}s"), Waiting::new());
             let victim = Candidate::new(room.dial(proxy.endpoint(), &options).await?).await?;
             victim.stand(0, &waiting)?;
