@@ -30,7 +30,7 @@ mod scene;
 mod suite;
 
 pub use cases::{Case, cases};
-pub use fixture::{Faults, Fixture, Meter, Missing, Peer};
+pub use fixture::{Faults, Fixture, Meter, Missing, Peer, Property};
 pub use law::Law;
 pub use report::{CaseResult, Outcome, Report};
 pub use runner::{Plan, run};
