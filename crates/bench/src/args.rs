@@ -8,7 +8,10 @@ use crate::{
 };
 
 /// The URLs of servers, in words.
-const SERVERS: &str = "etcd://HOST:PORT[/NAMESPACE], zk://HOST:PORT[/NAMESPACE], etcd: or zk:";
+const SERVERS: &str = "etcd://HOST:PORT[/NAMESPACE], zk://.., consul://.., etcd:, zk: or consul:";
+
+/// The subcommand that cannot do without the floor.
+const NEEDS_A_SCRIBE: &str = "burst";
 
 /// What to do.
 #[derive(Debug)]
@@ -106,6 +109,9 @@ impl Args {
             return Err(format!("{name} has no floor here: --peer can only be reception"));
         }
         let Some(url) = self.url() else { return Ok(()) };
+        if Store::of(url) == Some(Store::Consul) && self.command.name == NEEDS_A_SCRIBE {
+            return Err(format!("{name} needs somebody else who writes, and Consul has none"));
+        }
         let server = match Store::of(url) {
             None => return Err(format!("--url is {url:?}; it wants {SERVERS} or memory:")),
             Some(store) => store != Store::Memory,
@@ -121,6 +127,7 @@ impl Args {
 
     fn floor(&self) -> bool {
         match self.command.floor {
+            _ if self.store() == Store::Consul => false,
             Floor::Anywhere => true,
             Floor::Nowhere => false,
             Floor::Server => !self.is_memory() && !self.flag("cached"),
@@ -248,7 +255,9 @@ mod tests {
             "failover --mode sleep",
             "watch --peer curator",
             "reconnect --peer raw",
-            "watch --url consul://127.0.0.1",
+            "watch --url redis://127.0.0.1",
+            "watch --url consul: --peer raw",
+            "burst --url consul:",
             "register --url memory:",
             "watch --url memory: --peer raw",
             "publish --url etcd://127.0.0.1:2379",
@@ -263,6 +272,7 @@ mod tests {
         assert_eq!(args("watch").peers(), [Peer::Reception, Peer::Raw]);
         assert_eq!(args("watch --peer raw").peers(), [Peer::Raw]);
         assert_eq!(args("watch --url zk:").peers(), [Peer::Reception, Peer::Raw]);
+        assert_eq!(args("watch --url consul:").peers(), [Peer::Reception]);
         assert_eq!(args("watch --url memory:").peers(), [Peer::Reception]);
         assert_eq!(args("publish --url memory:").peers(), [Peer::Reception, Peer::Raw]);
         assert_eq!(args("list --cached --url memory:").peers(), [Peer::Reception]);

@@ -10,6 +10,8 @@ use crate::{Result, args::Args, report::Line, room::Room, store::Store};
 
 pub(crate) use local::{memory, publish};
 
+const NO_FLOOR: &str = "there is nobody else's way to do this on Consul";
+
 /// The floor of each subcommand, by the store that the room is on.
 macro_rules! floors {
     ($($name:ident),+ $(,)?) => { $(
@@ -17,6 +19,7 @@ macro_rules! floors {
             match room.store() {
                 Store::ZooKeeper => zookeeper::$name(args, room).await,
                 Store::Etcd | Store::Memory => etcd::$name(args, room).await,
+                Store::Consul => Err(NO_FLOOR.into()),
             }
         }
     )+ };
@@ -35,6 +38,7 @@ impl Scribe {
     pub(crate) async fn new(room: &Room<'_>, count: usize) -> Result<Self> {
         Ok(match room.store() {
             Store::ZooKeeper => Self::ZooKeeper(room.zookeeper_direct().await?),
+            Store::Consul => return Err(NO_FLOOR.into()),
             Store::Etcd | Store::Memory => {
                 let mut client = room.raw_direct().await?;
                 let leases = room.leases(&mut client, count).await?;

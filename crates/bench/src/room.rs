@@ -1,5 +1,6 @@
 //! One run's part of the store: its namespace, the clients that go there, and the instances that are there before.
 
+mod consul;
 mod etcd;
 mod writer;
 mod zookeeper;
@@ -37,7 +38,7 @@ impl<'a> Room<'a> {
     /// Makes what is there before everything else.
     pub(crate) async fn enter(&self) -> Result<()> {
         match self.store() {
-            Store::Memory | Store::Etcd => Ok(()),
+            Store::Memory | Store::Etcd | Store::Consul => Ok(()),
             Store::ZooKeeper => self.make_folder(&self.prefix()).await,
         }
     }
@@ -83,14 +84,14 @@ impl<'a> Room<'a> {
     pub(crate) fn prefix(&self) -> String {
         match self.store() {
             Store::ZooKeeper => format!("/{}/{SERVICE}", self.namespace),
-            Store::Etcd | Store::Memory => format!("{}/services/{SERVICE}/", self.namespace),
+            Store::Etcd | Store::Memory | Store::Consul => format!("{}/services/{SERVICE}/", self.namespace),
         }
     }
 
     pub(crate) fn key(&self, number: usize) -> String {
         match self.store() {
             Store::ZooKeeper => format!("{}/{}", self.prefix(), id(number)),
-            Store::Etcd | Store::Memory => format!("{}{}", self.prefix(), id(number)),
+            Store::Etcd | Store::Memory | Store::Consul => format!("{}{}", self.prefix(), id(number)),
         }
     }
 
@@ -98,7 +99,7 @@ impl<'a> Room<'a> {
     pub(crate) fn beside(&self, path: &str) -> String {
         match self.store() {
             Store::ZooKeeper => format!("/{}-{path}", self.namespace),
-            Store::Etcd | Store::Memory => format!("{}/{path}", self.namespace),
+            Store::Etcd | Store::Memory | Store::Consul => format!("{}/{path}", self.namespace),
         }
     }
 
@@ -107,7 +108,7 @@ impl<'a> Room<'a> {
         match self.store() {
             Store::Etcd => self.preload_etcd(count).await?,
             Store::ZooKeeper => return self.preload_zookeeper(count).await,
-            Store::Memory => {
+            Store::Memory | Store::Consul => {
                 let client = self.direct().await?;
                 let guards = (0..count).map(|number| {
                     let client = &client;
@@ -124,6 +125,7 @@ impl<'a> Room<'a> {
     pub(crate) async fn holds(&self, count: usize) -> Result<()> {
         let found = match self.store() {
             Store::ZooKeeper => self.count_zookeeper().await?,
+            Store::Consul => self.count_consul().await?,
             Store::Etcd | Store::Memory => self.count_etcd().await?,
         };
         if found == count {
@@ -138,6 +140,7 @@ impl<'a> Room<'a> {
             Store::Memory => Ok(()),
             Store::Etcd => self.leave_etcd().await,
             Store::ZooKeeper => self.leave_zookeeper().await,
+            Store::Consul => self.leave_consul().await,
         }
     }
 }

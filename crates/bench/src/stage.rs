@@ -11,7 +11,7 @@ use std::{
 };
 
 use reception::{Clock, DialUrl, Moment, Secret};
-use reception_lab::{Etcd, ZooKeeper};
+use reception_lab::{Consul, Etcd, ZooKeeper};
 
 use crate::{Result, args::Args, report::Turn, room::Room, store::Store, way::Way};
 
@@ -73,6 +73,7 @@ impl Stage {
         match self.store {
             Store::ZooKeeper if self.user.is_some() => Err("--url of a ZooKeeper wants no user".into()),
             Store::ZooKeeper => self.zookeeper(self.address).await.map(drop),
+            Store::Consul => self.consul().get("/v1/status/leader").await.map(drop).map_err(Into::into),
             Store::Etcd | Store::Memory => Ok(self.etcd(self.address).await?.status().await.map(drop)?),
         }
     }
@@ -81,6 +82,11 @@ impl Stage {
         match self.store {
             Store::ZooKeeper => {
                 let server = ZooKeeper::start().await?;
+                self.address = server.endpoint();
+                self._server = Some(Box::new(server));
+            }
+            Store::Consul => {
+                let server = Consul::start().await?;
                 self.address = server.endpoint();
                 self._server = Some(Box::new(server));
             }
@@ -128,6 +134,7 @@ impl Stage {
             Store::Memory => Ok(()),
             Store::Etcd => self.clear_etcd().await,
             Store::ZooKeeper => self.clear_zookeeper(&format!("/{}", self.namespace)).await,
+            Store::Consul => self.clear_consul(&self.namespace).await,
         }
     }
 }

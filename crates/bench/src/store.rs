@@ -7,12 +7,14 @@ pub(crate) enum Store {
     Memory,
     Etcd,
     ZooKeeper,
+    /// One agent; there is no floor, since nobody else's library does the same.
+    Consul,
 }
 
 impl Store {
     /// The store of a URL: `SCHEME:` starts one, where it is a server.
     pub(crate) fn of(url: &str) -> Option<Self> {
-        [Self::Memory, Self::Etcd, Self::ZooKeeper]
+        [Self::Memory, Self::Etcd, Self::ZooKeeper, Self::Consul]
             .into_iter()
             .find(|store| url.strip_prefix(store.scheme()).is_some_and(|rest| rest.starts_with(':')))
     }
@@ -22,6 +24,7 @@ impl Store {
             Self::Memory => "memory",
             Self::Etcd => "etcd",
             Self::ZooKeeper => "zookeeper",
+            Self::Consul => "consul",
         }
     }
 
@@ -30,6 +33,7 @@ impl Store {
             Self::Memory => "memory",
             Self::Etcd => "etcd",
             Self::ZooKeeper => "zk",
+            Self::Consul => "consul",
         }
     }
 
@@ -39,6 +43,15 @@ impl Store {
             Self::Memory => 0,
             Self::Etcd => 2379,
             Self::ZooKeeper => 2181,
+            Self::Consul => 8500,
+        }
+    }
+
+    /// The options of a client whose leases are so long, in seconds.
+    pub(crate) fn lease(self, seconds: usize) -> String {
+        match self {
+            Self::Consul => format!("?ttl={seconds}s&election_ttl={seconds}s"),
+            Self::Memory | Self::Etcd | Self::ZooKeeper => format!("?ttl={seconds}s"),
         }
     }
 }
@@ -53,7 +66,8 @@ mod tests {
         assert_eq!(Store::of("zk:"), Some(Store::ZooKeeper));
         assert_eq!(Store::of("etcd://h1"), Some(Store::Etcd));
         assert_eq!(Store::of("memory:"), Some(Store::Memory));
-        assert_eq!(Store::of("consul://h1"), None);
+        assert_eq!(Store::of("consul://h1"), Some(Store::Consul));
+        assert_eq!(Store::of("redis://h1"), None);
         assert_eq!(Store::of("zk"), None);
     }
 }

@@ -62,7 +62,7 @@ impl Way {
     pub(crate) fn passed(&self, counts: &Counts) -> Passed {
         Passed {
             requests: match self.store {
-                Store::ZooKeeper => counts.requests,
+                Store::ZooKeeper | Store::Consul => counts.requests,
                 Store::Etcd | Store::Memory => counts.messages_to_server,
             },
             calls: counts.requests,
@@ -88,5 +88,6 @@ impl Way {
 }
 
 async fn door(server: SocketAddr, store: Store) -> Result<Proxy> {
-    Ok(Proxy::start_with(server, ProxyOptions::default().jute(store == Store::ZooKeeper)).await?)
+    let options = ProxyOptions::default().jute(store == Store::ZooKeeper).http1(store == Store::Consul);
+    Ok(Proxy::start_with(server, options).await?)
 }

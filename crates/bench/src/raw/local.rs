@@ -47,6 +47,7 @@ async fn watched(count: usize, room: &Room<'_>) -> Result<Line> {
     let line = match room.store() {
         Store::ZooKeeper => watched_in_zookeeper(count, room).await?,
         Store::Etcd | Store::Memory => watched_in_etcd(count, room).await?,
+        Store::Consul => return Err(super::NO_FLOOR.into()),
     };
     drop(population);
     Ok(line)

@@ -14,7 +14,8 @@ use crate::{
 
 /// Who makes the changes that a watcher sees: on a server somebody else, so that only the watcher is ours.
 pub(crate) enum Writer {
-    Memory(Arc<dyn Client>, Option<Registration>),
+    /// Where there is no other writer that does the same.
+    Own(Arc<dyn Client>, Option<Registration>),
     Etcd(Box<etcd_client::Client>, i64),
     ZooKeeper(zookeeper_client::Client),
 }
@@ -22,7 +23,7 @@ pub(crate) enum Writer {
 impl Writer {
     pub(crate) async fn new(room: &Room<'_>) -> Result<Self> {
         Ok(match room.store() {
-            Store::Memory => Self::Memory(room.direct().await?, None),
+            Store::Memory | Store::Consul => Self::Own(room.direct().await?, None),
             Store::Etcd => {
                 let mut client = room.raw_direct().await?;
                 let lease = room.lease(&mut client).await?;
@@ -36,7 +37,7 @@ impl Writer {
     pub(crate) async fn add(&mut self, room: &Room<'_>, number: usize) -> Result<()> {
         let number = EXTRA + number;
         match self {
-            Self::Memory(client, guard) => *guard = Some(client.register(service(number)?).await?),
+            Self::Own(client, guard) => *guard = Some(client.register(service(number)?).await?),
             Self::Etcd(client, lease) => {
                 let options = PutOptions::new().with_lease(*lease);
                 client.put(room.key(number), record(number), Some(options)).await?;
@@ -51,7 +52,7 @@ impl Writer {
     /// Removes the one that was added last.
     pub(crate) async fn remove(&mut self, room: &Room<'_>, number: usize) -> Result<()> {
         match self {
-            Self::Memory(_, guard) => {
+            Self::Own(_, guard) => {
                 if let Some(guard) = guard.take() {
                     guard.close().await?;
                 }
