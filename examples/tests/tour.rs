@@ -1,15 +1,66 @@
-//! The tour on a real etcd: the same transcript, with a child process that is really killed.
-#![cfg(feature = "etcd")]
+//! The tour on each kind of store that several processes share: the same transcript, with a child process that is really killed.
+#![cfg(any(feature = "consul", feature = "etcd", feature = "local", feature = "zookeeper"))]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod seen;
+use std::{env, path::PathBuf, time::Duration};
 
-use reception_lab::Etcd;
+use tokio::{process::Command, time::timeout};
 
+/// What a transcript tells on any store.
+const SEEN: &[&str] = &[
+    "joins",
+    "changes",
+    "leaves",
+    "crashes, its process is killed",
+    "elected with token",
+    "lost",
+    "everything was seen",
+];
+
+/// Cargo builds the examples of a package beside its tests, unless one test alone is asked for.
+fn program() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    profile.join("examples").join(format!("tour{}", env::consts::EXE_SUFFIX))
+}
+
+/// Plays the tour there; `also` is what only this store shows.
+async fn everything_is_seen(url: &str, also: &[&str]) {
+    let run = Command::new(program()).arg(url).kill_on_drop(true).output();
+    // It gives up by itself after 60 s.
+    let output = timeout(Duration::from_secs(90), run).await.unwrap().unwrap();
+    let transcript = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{transcript}\n{}", String::from_utf8_lossy(&output.stderr));
+    for line in SEEN.iter().chain(also) {
+        assert!(transcript.contains(line), "no line says {line:?}:\n{transcript}");
+    }
+}
+
+#[cfg(feature = "consul")]
+#[tokio::test]
+async fn the_tour_sees_everything_on_a_real_consul() {
+    let server = reception_lab::Consul::start().await.unwrap();
+    everything_is_seen(&format!("consul://{}", server.endpoint()), &[]).await;
+}
+
+#[cfg(feature = "etcd")]
 #[tokio::test]
 async fn the_tour_sees_everything_on_a_real_etcd() {
-    let server = Etcd::start().await.unwrap();
-    let words =
-        ["joins", "changes", "leaves", "crashes", "elected with token", "lost", "everything was seen"];
-    seen::tour(&format!("etcd://{}", server.endpoint()), &words).await;
+    let server = reception_lab::Etcd::start().await.unwrap();
+    everything_is_seen(&format!("etcd://{}", server.endpoint()), &[]).await;
+}
+
+#[cfg(all(feature = "local", any(target_os = "linux", target_os = "macos")))]
+#[tokio::test]
+async fn the_tour_sees_everything_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("local://{}?any_fs=true", folder.path().join("tour").display());
+    everything_is_seen(&url, &["at once"]).await;
+}
+
+#[cfg(feature = "zookeeper")]
+#[tokio::test]
+async fn the_tour_sees_everything_on_a_real_zookeeper() {
+    let server = reception_lab::ZooKeeper::start().await.unwrap();
+    everything_is_seen(&format!("zk://{}", server.endpoint()), &[]).await;
 }

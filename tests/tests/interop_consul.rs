@@ -140,3 +140,86 @@ async fn others_see_our_instance_as_consul_shows_its_own_and_we_see_theirs() {
     assert_eq!((web.id().as_str(), web.address(), web.attribute("zone")), ("web-1", "10.0.0.8", Some("b")));
     client.close().await.expect("closes");
 }
+
+/// Services that another program has at the same agent: of another name, of ours without and with a check, and one that has attributes of its own.
+const THEIRS: &[(&str, &str, &str)] = &[
+    ("theirs", "theirs-1", r#","Check":{"TTL":"10m","Status":"passing"}"#),
+    ("interop-api", "interop-api-9", ""),
+    ("interop-api", "interop-api:theirs", r#","Check":{"TTL":"10m","Status":"passing"}"#),
+    ("interop-api", "theirs-2", r#","Meta":{"owner":"them"},"Check":{"TTL":"10m","Status":"passing"}"#),
+];
+
+async fn register_theirs(server: &Consul) {
+    for (name, id, more) in THEIRS {
+        let body = format!(r#"{{"Name":"{name}","ID":"{id}","Address":"10.0.0.9","Port":9{more}}}"#);
+        server.api().put("/v1/agent/service/register", &body).await.expect("another program registers");
+    }
+}
+
+/// The ids that pass, of both names.
+async fn passing(server: &Consul) -> Vec<String> {
+    let mut ids = Vec::new();
+    for name in ["theirs", "interop-api"] {
+        let rows = read(server, &format!("/v1/health/service/{name}?passing")).await;
+        let of = rows.as_array().into_iter().flatten();
+        ids.extend(of.filter_map(|row| row["Service"]["ID"].as_str().map(str::to_owned)));
+    }
+    ids.sort_unstable();
+    ids
+}
+
+async fn only_theirs(server: &Consul, when: &str) {
+    let mut wanted: Vec<&str> = THEIRS.iter().map(|(_, id, _)| *id).collect();
+    wanted.sort_unstable();
+    let rest = || async {
+        let ids = passing(server).await;
+        if ids == wanted { Ok(()) } else { Err(format!("{ids:?} pass")) }
+    };
+    eventually(PATIENCE, rest).await.unwrap_or_else(|late| panic!("{when}: {late}"));
+    let held = read(server, "/v1/agent/services").await;
+    for (_, id, _) in THEIRS {
+        assert!(held[*id].is_object(), "{when}: the agent has {held}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_program_registered_at_our_agent_survives_us() {
+    let server = Consul::start().await.expect("an agent");
+    register_theirs(&server).await;
+    for count in [1, 3] {
+        let client = dial(&url(&server)).await;
+        let mut guards = Vec::new();
+        for number in 0..count {
+            guards.push(client.register(candidate(&format!("ours-{number}"))).await.expect("registers"));
+        }
+        assert_eq!(passing(&server).await.len(), THEIRS.len() + count);
+        let view = client.list(&"api".parse().expect("a name")).await.expect("lists");
+        assert_eq!(view.len(), count + 3, "theirs of our name are listed as well: {view:?}");
+        client.close().await.expect("closes");
+        drop(guards);
+        only_theirs(&server, &format!("closed with {count}")).await;
+    }
+    let client = dial(&url(&server)).await;
+    let guard = client.register(candidate("ours")).await.expect("registers");
+    drop((guard, client));
+    only_theirs(&server, "dropped").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_program_registered_at_our_agent_survives_a_kill_of_us() {
+    let server = Consul::start().await.expect("an agent");
+    register_theirs(&server).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let history = folder.path().join("history").display().to_string();
+    let words = ["--url", &url(&server), "--history", &history, "--id", "ours"].map(str::to_owned);
+    let roles = ["--service", "api", "--election", "reaper"].map(str::to_owned);
+    let agent =
+        Agent::start(env!("CARGO_BIN_EXE_contender"), words.into_iter().chain(roles)).expect("starts");
+    let there = || async {
+        let ids = passing(&server).await;
+        if ids.len() == THEIRS.len() + 1 { Ok(()) } else { Err(format!("{ids:?} pass")) }
+    };
+    eventually(PATIENCE, there).await.expect("ours is registered");
+    agent.kill();
+    only_theirs(&server, "killed").await;
+}

@@ -8,7 +8,7 @@ use std::{
 };
 
 use reception::{Client, ClientExt as _, DialUrl, Secret, Service};
-use reception_lab::{Etcd, free_port};
+use reception_lab::{Etcd, ZooKeeper, free_port};
 use tokio::time::timeout;
 
 const CANARY: &str = "canary-7f3a9";
@@ -78,8 +78,17 @@ async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
     let file = folder.path().join("password");
     std::fs::write(&file, format!("{CANARY}\n")).expect("written");
     let (at, file, closed) = (server.endpoint(), file.display(), free_port().expect("a port"));
+    let zookeeper = ZooKeeper::start().await.expect("a server");
+    let zk = zookeeper.endpoint();
     let mut texts = Vec::new();
     for url in [
+        format!("zk://root:{CANARY}@{zk}/x?timeout=2s"),
+        // What is there belongs to the other password.
+        format!("zk://root:wrong-{CANARY}@{zk}/x?timeout=2s"),
+        format!("zk://{zk}/x?timeout=2s&user=root&password_file={file}"),
+        format!("zk://root:{CANARY}@{}/x?timeout=1s", closed.address()),
+        format!("zk://root:{CANARY}@{zk}/x?sasl=true"),
+        format!("zk://root:{CANARY}@{zk}/x?{CANARY}=1"),
         format!("etcd://root:{CANARY}@{at}/x?timeout=2s"),
         format!("etcd://root:wrong-{CANARY}@{at}/x?timeout=2s"),
         format!("etcd://{at}/x?timeout=2s&user=root&password_file={file}"),

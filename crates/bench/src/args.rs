@@ -2,7 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::table::{COMMANDS, COMMON, Command, Floor, Kind, Opt, Place};
+use crate::{
+    store::Store,
+    table::{COMMANDS, COMMON, Command, Floor, Kind, Opt, Place},
+};
+
+/// The URLs of servers, in words.
+const SERVERS: &str = "etcd://HOST:PORT[/NAMESPACE], zk://.., consul://.., etcd:, zk: or consul:";
+
+/// The subcommand that cannot do without the floor.
+const NEEDS_A_SCRIBE: &str = "burst";
 
 /// What to do.
 #[derive(Debug)]
@@ -100,14 +109,17 @@ impl Args {
             return Err(format!("{name} has no floor here: --peer can only be reception"));
         }
         let Some(url) = self.url() else { return Ok(()) };
-        let etcd = url.starts_with("etcd://");
-        if !etcd && !self.is_memory() {
-            return Err(format!("--url is {url:?}; it wants etcd://HOST:PORT[/NAMESPACE] or memory:"));
+        if Store::of(url) == Some(Store::Consul) && self.command.name == NEEDS_A_SCRIBE {
+            return Err(format!("{name} needs somebody else who writes, and Consul has none"));
         }
+        let server = match Store::of(url) {
+            None => return Err(format!("--url is {url:?}; it wants {SERVERS} or memory:")),
+            Some(store) => store != Store::Memory,
+        };
         match self.command.place {
-            Place::Local if etcd => Err(format!("{name} uses no server: --url can only be memory:")),
-            Place::Server if !etcd && !self.flag("cached") => {
-                Err(format!("{name} needs a server: --url wants etcd://HOST:PORT[/NAMESPACE]"))
+            Place::Local if server => Err(format!("{name} uses no server: --url can only be memory:")),
+            Place::Server if !server && !self.flag("cached") => {
+                Err(format!("{name} needs a server: --url wants {SERVERS}"))
             }
             _ => Ok(()),
         }
@@ -115,6 +127,7 @@ impl Args {
 
     fn floor(&self) -> bool {
         match self.command.floor {
+            _ if self.store() == Store::Consul => false,
             Floor::Anywhere => true,
             Floor::Nowhere => false,
             Floor::Server => !self.is_memory() && !self.flag("cached"),
@@ -144,8 +157,13 @@ impl Args {
         Some(self.value("url")).filter(|url| !url.is_empty())
     }
 
+    /// What the URL leads to; every URL was looked at once already.
+    pub(crate) fn store(&self) -> Store {
+        self.url().and_then(Store::of).unwrap_or(Store::Etcd)
+    }
+
     pub(crate) fn is_memory(&self) -> bool {
-        self.url().is_some_and(|url| url.starts_with("memory:"))
+        self.store() == Store::Memory
     }
 
     /// The work is done in this process.
@@ -156,8 +174,7 @@ impl Args {
     pub(crate) fn backend(&self) -> &'static str {
         match self.command.place {
             Place::Local => "none",
-            _ if self.is_memory() => "memory",
-            _ => "etcd",
+            _ => self.store().name(),
         }
     }
 
@@ -238,10 +255,13 @@ mod tests {
             "failover --mode sleep",
             "watch --peer curator",
             "reconnect --peer raw",
-            "watch --url consul://127.0.0.1",
+            "watch --url redis://127.0.0.1",
+            "watch --url consul: --peer raw",
+            "burst --url consul:",
             "register --url memory:",
             "watch --url memory: --peer raw",
             "publish --url etcd://127.0.0.1:2379",
+            "publish --url zk:",
         ] {
             assert!(told(line).is_err(), "{line:?} must be refused");
         }
@@ -251,6 +271,8 @@ mod tests {
     fn the_floor_takes_part_where_there_is_one() {
         assert_eq!(args("watch").peers(), [Peer::Reception, Peer::Raw]);
         assert_eq!(args("watch --peer raw").peers(), [Peer::Raw]);
+        assert_eq!(args("watch --url zk:").peers(), [Peer::Reception, Peer::Raw]);
+        assert_eq!(args("watch --url consul:").peers(), [Peer::Reception]);
         assert_eq!(args("watch --url memory:").peers(), [Peer::Reception]);
         assert_eq!(args("publish --url memory:").peers(), [Peer::Reception, Peer::Raw]);
         assert_eq!(args("list --cached --url memory:").peers(), [Peer::Reception]);

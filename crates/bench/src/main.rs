@@ -10,6 +10,7 @@ mod record;
 mod report;
 mod room;
 mod stage;
+mod store;
 mod table;
 mod way;
 

@@ -34,3 +34,26 @@ pub(crate) fn record(number: usize) -> Vec<u8> {
     format!(r#"{{"v":1,"address":"{}","port":8080,"attributes":{{"zone":"a"}}}}"#, address(number))
         .into_bytes()
 }
+
+/// The same in Curator's form (`docs/wire/curator.md`), as it stands in a ZooKeeper.
+pub(crate) fn curator(number: usize) -> Vec<u8> {
+    format!(
+        r#"{{"name":"{SERVICE}","id":"{}","address":"{}","port":8080,"sslPort":null,"payload":{{"@class":"java.util.LinkedHashMap","zone":"a"}},"registrationTimeUTC":0,"serviceType":"DYNAMIC","uriSpec":null}}"#,
+        id(number),
+        address(number)
+    )
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use reception::zookeeper::{Curator, Layout};
+
+    use super::*;
+
+    #[test]
+    fn the_floor_writes_the_bytes_that_we_write() {
+        let ours = Curator::default().encode(&service(EXTRA).unwrap()).unwrap();
+        assert_eq!(String::from_utf8(ours).unwrap(), String::from_utf8(curator(EXTRA)).unwrap());
+    }
+}

@@ -1,19 +1,19 @@
 //! Where runs take place: a server, a namespace of this process on it, and a room of its own for each run.
 
 use std::{
+    any::Any,
     net::{SocketAddr, ToSocketAddrs},
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use etcd_client::{ConnectOptions, DeleteOptions};
 use reception::{Clock, DialUrl, Moment, Secret};
-use reception_lab::Etcd;
+use reception_lab::{Consul, Etcd, ZooKeeper};
 
-use crate::{Result, args::Args, report::Turn, room::Room, way::Way};
+use crate::{Result, args::Args, report::Turn, room::Room, store::Store, way::Way};
 
 /// Nobody else's: an address that nothing is sent to.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
@@ -21,13 +21,14 @@ const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4A
 #[derive(Debug)]
 pub(crate) struct Stage {
     /// Held while it is ours; dropping it ends the server.
-    _server: Option<Etcd>,
-    address: SocketAddr,
+    _server: Option<Box<dyn Any + Send + Sync>>,
+    pub(super) address: SocketAddr,
+    store: Store,
     local: bool,
-    user: Option<(String, Secret)>,
-    namespace: String,
+    pub(super) user: Option<(String, Secret)>,
+    pub(super) namespace: String,
     rooms: AtomicU64,
-    leases: Mutex<Vec<i64>>,
+    pub(super) leases: Mutex<Vec<i64>>,
 }
 
 impl Stage {
@@ -37,48 +38,82 @@ impl Stage {
         let mut stage = Self {
             _server: None,
             address: NOWHERE,
+            store: args.store(),
             local: args.is_local(),
             user: None,
-            namespace: own.clone(),
+            namespace: own,
             rooms: AtomicU64::new(0),
             leases: Mutex::default(),
         };
         match args.url() {
             _ if stage.local => {}
-            Some(url) => {
-                let url: DialUrl = url.parse()?;
-                if let Some(option) = url.options().next() {
-                    return Err(format!("the bench sets its own options: take {option:?} off the URL").into());
-                }
-                let [host] = url.hosts() else { return Err("--url wants one host".into()) };
-                let host = if host.contains(':') { host.clone() } else { format!("{host}:2379") };
-                let found = host.to_socket_addrs()?.next();
-                stage.address = found.ok_or_else(|| format!("{host} has no address"))?;
-                stage.user = url.user().map(|(name, password)| {
-                    (name.to_owned(), password.cloned().unwrap_or_else(|| Secret::new("")))
-                });
-                let given = url.namespace()?;
-                stage.namespace = if given.is_empty() { own } else { format!("{given}/{own}") };
-                stage.connect(stage.address).await?.status().await?;
-            }
-            None => {
-                let server = Etcd::start().await?;
-                stage.address = server.endpoint();
-                stage._server = Some(server);
-            }
+            Some(url) if !url.ends_with(':') => stage.take(url).await?,
+            _ => stage.start().await?,
         }
         Ok(stage)
+    }
+
+    /// A server of somebody else.
+    async fn take(&mut self, url: &str) -> Result<()> {
+        let url: DialUrl = url.parse()?;
+        if let Some(option) = url.options().next() {
+            return Err(format!("the bench sets its own options: take {option:?} off the URL").into());
+        }
+        let [host] = url.hosts() else { return Err("--url wants one host".into()) };
+        let host = if host.contains(':') { host.clone() } else { format!("{host}:{}", self.store.port()) };
+        let found = host.to_socket_addrs()?.next();
+        self.address = found.ok_or_else(|| format!("{host} has no address"))?;
+        self.user = url
+            .user()
+            .map(|(name, password)| (name.to_owned(), password.cloned().unwrap_or_else(|| Secret::new(""))));
+        let given = url.namespace()?;
+        if !given.is_empty() {
+            self.namespace = format!("{given}/{}", self.namespace);
+        }
+        match self.store {
+            Store::ZooKeeper if self.user.is_some() => Err("--url of a ZooKeeper wants no user".into()),
+            Store::ZooKeeper => self.zookeeper(self.address).await.map(drop),
+            Store::Consul => self.consul().get("/v1/status/leader").await.map(drop).map_err(Into::into),
+            Store::Etcd | Store::Memory => Ok(self.etcd(self.address).await?.status().await.map(drop)?),
+        }
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        match self.store {
+            Store::ZooKeeper => {
+                let server = ZooKeeper::start().await?;
+                self.address = server.endpoint();
+                self._server = Some(Box::new(server));
+            }
+            Store::Consul => {
+                let server = Consul::start().await?;
+                self.address = server.endpoint();
+                self._server = Some(Box::new(server));
+            }
+            Store::Etcd | Store::Memory => {
+                let server = Etcd::start().await?;
+                self.address = server.endpoint();
+                self._server = Some(Box::new(server));
+            }
+        }
+        Ok(())
     }
 
     /// A room for one run, empty.
     pub(crate) async fn room(&self, turn: &Turn) -> Result<Room<'_>> {
         let number = self.rooms.fetch_add(1, Ordering::Relaxed);
-        let way = if turn.counting { Way::counting(self.address).await? } else { Way::direct(self.address) };
-        Ok(Room::new(self, turn.counting, format!("{}/{number}", self.namespace), way))
+        let way = if turn.counting {
+            Way::counting(self.address, self.store).await?
+        } else {
+            Way::direct(self.address, self.store)
+        };
+        let room = Room::new(self, turn.counting, format!("{}/{number}", self.namespace), way);
+        room.enter().await?;
+        Ok(room)
     }
 
-    pub(crate) fn is_local(&self) -> bool {
-        self.local
+    pub(crate) fn store(&self) -> Store {
+        if self.local { Store::Memory } else { self.store }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -89,52 +124,43 @@ impl Stage {
     pub(crate) fn credentials(&self) -> String {
         self.user
             .as_ref()
-            .map(|(name, password)| format!("{name}:{}@", password.expose()))
+            .map(|(name, password)| format!("{}:{}@", encoded(name), encoded(password.expose())))
             .unwrap_or_default()
-    }
-
-    /// A connection of its own; boxed, since it is large.
-    pub(crate) async fn connect(&self, address: SocketAddr) -> Result<Box<etcd_client::Client>> {
-        let mut options = ConnectOptions::new().with_connect_timeout(Duration::from_secs(5));
-        if let Some((name, password)) = &self.user {
-            options = options.with_user(name, password.expose());
-        }
-        Ok(Box::new(etcd_client::Client::connect([address.to_string()], Some(options)).await?))
-    }
-
-    /// Notes a lease that is to be gone in the end.
-    pub(crate) fn note(&self, lease: i64) {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).push(lease);
     }
 
     /// Takes away all that this process has left, whatever became of its runs.
     pub(crate) async fn clear(&self) -> Result<()> {
-        if self.local {
-            return Ok(());
+        match self.store() {
+            Store::Memory => Ok(()),
+            Store::Etcd => self.clear_etcd().await,
+            Store::ZooKeeper => self.clear_zookeeper(&format!("/{}", self.namespace)).await,
+            Store::Consul => self.clear_consul(&self.namespace).await,
         }
-        self.clear_leases().await?;
-        let mut client = self.connect(self.address).await?;
-        client.delete(format!("{}/", self.namespace), Some(DeleteOptions::new().with_prefix())).await?;
-        Ok(())
     }
+}
 
-    pub(crate) async fn clear_leases(&self) -> Result<()> {
-        let leases = std::mem::take(&mut *self.leases.lock().unwrap_or_else(PoisonError::into_inner));
-        if leases.is_empty() {
-            return Ok(());
-        }
-        let mut client = self.connect(self.address).await?;
-        // Some have run out, and some were revoked as part of a run.
-        let alive = client.leases().await?;
-        let alive = alive.leases().iter().map(etcd_client::LeaseStatus::id);
-        for lease in alive.filter(|lease| leases.contains(lease)) {
-            client.lease_revoke(lease).await?;
-        }
-        Ok(())
-    }
+/// The text as it may stand before the `@` of a URL.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let told = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(told).collect()
 }
 
 /// The time since the machine was started, which no clock of the wall disturbs.
 pub(crate) fn since_boot() -> Duration {
     Clock::BOOT.now().saturating_since(Moment::from_duration(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_of_any_signs_comes_back_from_a_url() {
+        let password = "p@ss/w:rd%20 ?#ü";
+        let url = format!("etcd://{}:{}@h:1/x", encoded("ro:ot"), encoded(password));
+        let url: DialUrl = url.parse().expect("a URL");
+        let (name, given) = url.user().expect("a user");
+        assert_eq!((name, given.map(Secret::expose)), ("ro:ot", Some(password)));
+    }
 }

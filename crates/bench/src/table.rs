@@ -60,7 +60,7 @@ pub(crate) const COMMON: &[Opt] = &[
         name: "url",
         kind: Kind::Text,
         default: "",
-        doc: "etcd://HOST:PORT[/NAMESPACE] or memory:; without it an etcd is started",
+        doc: "etcd://HOST:PORT[/NAMESPACE], zk://HOST:PORT[/NAMESPACE] or memory:; `etcd:`, as without it, and `zk:` start one",
     },
     Opt {
         name: "peer",
@@ -72,7 +72,7 @@ pub(crate) const COMMON: &[Opt] = &[
 ];
 
 const COUNT_10K: Opt = number("count", "10000", "instances of the service");
-const TTL: Opt = number("ttl", "2", "seconds a lease lives after its owner (kill)");
+const TTL: Opt = number("ttl", "2", "seconds a lease or session lives after its owner (kill)");
 
 pub(crate) const COMMANDS: &[Command] = &[
     Command {

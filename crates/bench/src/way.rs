@@ -2,10 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use reception_lab::{Counts, Proxy};
+use reception_lab::{Counts, Proxy, ProxyOptions};
 use tokio::time::{Instant, sleep};
 
-use crate::Result;
+use crate::{Result, store::Store};
 
 /// Nothing more comes when nothing came for so long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -14,6 +14,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Way {
     server: SocketAddr,
+    store: Store,
     proxy: Option<Proxy>,
 }
 
@@ -22,19 +23,26 @@ pub(crate) struct Way {
 pub(crate) struct Passed {
     /// Messages to the server: one for a call, and each on a stream.
     pub(crate) requests: u64,
-    /// Calls and streams opened.
+    /// Calls and streams opened; on ZooKeeper, whose requests are all alike, as many as those.
     pub(crate) calls: u64,
+    /// What says that a session is alive, and no more; on etcd that is a request.
+    pub(crate) pings: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
 }
 
 impl Way {
-    pub(crate) fn direct(server: SocketAddr) -> Self {
-        Self { server, proxy: None }
+    pub(crate) fn direct(server: SocketAddr, store: Store) -> Self {
+        Self { server, store, proxy: None }
     }
 
-    pub(crate) async fn counting(server: SocketAddr) -> Result<Self> {
-        Ok(Self { server, proxy: Some(Proxy::start(server).await?) })
+    pub(crate) async fn counting(server: SocketAddr, store: Store) -> Result<Self> {
+        Ok(Self { server, store, proxy: Some(door(server, store).await?) })
+    }
+
+    /// A proxy of its own on this way.
+    pub(crate) async fn door(&self) -> Result<Proxy> {
+        door(self.address(), self.store).await
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -47,10 +55,18 @@ impl Way {
 
     /// What has passed since, at once.
     pub(crate) fn since(&self, earlier: &Counts) -> Passed {
-        let counts = self.counts().since(earlier);
+        self.passed(&self.counts().since(earlier))
+    }
+
+    /// What a proxy has counted, in the words of this store.
+    pub(crate) fn passed(&self, counts: &Counts) -> Passed {
         Passed {
-            requests: counts.messages_to_server,
+            requests: match self.store {
+                Store::ZooKeeper | Store::Consul => counts.requests,
+                Store::Etcd | Store::Memory => counts.messages_to_server,
+            },
             calls: counts.requests,
+            pings: counts.pings,
             bytes_in: counts.bytes_to_client,
             bytes_out: counts.bytes_to_server,
         }
@@ -69,4 +85,9 @@ impl Way {
         }
         last
     }
+}
+
+async fn door(server: SocketAddr, store: Store) -> Result<Proxy> {
+    let options = ProxyOptions::default().jute(store == Store::ZooKeeper).http1(store == Store::Consul);
+    Ok(Proxy::start_with(server, options).await?)
 }

@@ -2,11 +2,7 @@
 
 mod values;
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -91,18 +87,6 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  reception backends -o json")]
     Backends,
     Completions(Completions),
-}
-
-impl Command {
-    /// The file that our lines go to instead of stdout.
-    pub(crate) fn events(&self) -> Option<&Path> {
-        let events: Option<&PathBuf> = match self {
-            Self::Register(register) => register.child.events.as_ref(),
-            Self::Elect(elect) => elect.child.events.as_ref(),
-            _ => None,
-        };
-        events.map(PathBuf::as_path)
-    }
 }
 
 /// Register an instance until a signal or the child's end, and repair it meanwhile

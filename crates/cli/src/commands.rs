@@ -11,44 +11,67 @@ mod watch;
 
 use std::sync::Arc;
 
-use reception::Client;
+use reception::{Client, Result, Service, ServiceId};
 
 use crate::{
-    args::{Cli, Command},
+    args::{Attribute, Cli, Command, Global},
     exit::{FAILED, Failure, Outcome},
     output::Output,
     signals::Signals,
 };
 
 /// Carries the command out; what it returns is what the process exits with.
-pub(crate) async fn carry_out(cli: Cli, output: &Output) -> Outcome {
-    let url = cli.global.url();
-    match cli.command {
-        Command::Backends => backends::carry_out(output).await,
+pub(crate) async fn carry_out(cli: Cli) -> Outcome {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Backends => backends::carry_out(&Output::open(&global, None)?).await,
         Command::Completions(completions) => completions::carry_out(&completions),
-        Command::Register(register) => register::carry_out(url, *register, output).await,
-        Command::Elect(elect) => elect::carry_out(url, *elect, output).await,
+        Command::Register(register) => register::carry_out(&global, *register).await,
+        Command::Elect(elect) => elect::carry_out(&global, *elect).await,
         Command::List(list) => {
-            let client = reception::dial(url).await?;
-            let outcome = list::carry_out(&*client, &list, output).await;
+            let (client, output) = dialled(&global).await?;
+            let outcome = list::carry_out(&*client, &list, &output).await;
             closed(client, outcome).await
         }
         Command::Watch(watch) => {
-            let client = reception::dial(url).await?;
-            let outcome = watch::carry_out(&*client, &watch, output).await;
+            let (client, output) = dialled(&global).await?;
+            let outcome = watch::carry_out(&*client, &watch, &output).await;
             closed(client, outcome).await
         }
         Command::Leader(leader) => {
-            let client = reception::dial(url).await?;
-            let outcome = leader::carry_out(&*client, &leader, output).await;
+            let (client, output) = dialled(&global).await?;
+            let outcome = leader::carry_out(&*client, &leader, &output).await;
             closed(client, outcome).await
         }
         Command::Doctor => {
-            let client = reception::dial(url).await?;
-            let outcome = doctor::carry_out(&*client, output).await;
+            let (client, output) = dialled(&global).await?;
+            let outcome = doctor::carry_out(&*client, &output).await;
             closed(client, outcome).await
         }
     }
+}
+
+/// The store, and stdout for what is told of it.
+async fn dialled(global: &Global) -> Outcome<(Arc<dyn Client>, Output)> {
+    Ok((reception::dial(global.url()).await?, Output::open(global, None)?))
+}
+
+/// What others see of us, checked before any I/O.
+fn described(
+    name: &str,
+    address: &str,
+    port: u16,
+    id: Option<&ServiceId>,
+    attributes: &[Attribute],
+) -> Result<Service> {
+    let mut builder = Service::builder(name, address, port);
+    if let Some(id) = id {
+        builder = builder.id(id.as_str());
+    }
+    for (key, value) in attributes {
+        builder = builder.attribute(key, value);
+    }
+    builder.build()
 }
 
 /// Closes the client; that it could not be closed in order counts only where nothing else went wrong.
@@ -70,7 +93,7 @@ async fn stopped(signals: &mut Signals, output: &Output) -> Outcome {
 }
 
 /// Carries `work` out until it fails or the command is stopped.
-async fn until_stopped(output: &Output, work: impl Future<Output = Result<(), Failure>> + Send) -> Outcome {
+async fn until_stopped(output: &Output, work: impl Future<Output = Outcome<()>> + Send) -> Outcome {
     let mut signals = Signals::listen()?;
     tokio::select! {
         outcome = stopped(&mut signals, output) => outcome,

@@ -59,6 +59,8 @@ impl From<Error> for Failure {
             ErrorKind::TooLarge if matches!(error.operation(), "check" | "encode" | "register" | "elect") => {
                 MISUSED
             }
+            // A store that this build leaves out.
+            ErrorKind::Unsupported if error.operation() == "dial" => MISUSED,
             _ => FAILED,
         };
         Self::new(code, error.to_string())
@@ -131,6 +133,14 @@ fn without_passwords(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_that_this_build_leaves_out_is_wrong_from_the_start() {
+        let of = |operation| {
+            Failure::from(Error::new(ErrorKind::Unsupported, "core", operation, "compiled out")).code
+        };
+        assert_eq!((of("dial"), of("register")), (MISUSED, FAILED));
+    }
 
     #[test]
     fn a_url_in_the_wrong_place_loses_its_password() {

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{args::Cli, exit::Outcome, output::Output};
+use crate::{args::Cli, exit::Outcome};
 
 /// Long enough for a task that is being told, short enough for a person who waits.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
@@ -43,10 +43,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // Here, on the main thread, children are started: Linux ends them with the thread that did.
-    let outcome = runtime.block_on(async {
-        let output = Output::open(&cli.global, cli.command.events())?;
-        commands::carry_out(cli, &output).await
-    });
+    let outcome = runtime.block_on(commands::carry_out(cli));
     runtime.shutdown_timeout(LAST_WORDS);
     outcome
 }

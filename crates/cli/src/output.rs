@@ -5,7 +5,7 @@ mod lines;
 mod shapes;
 mod teller;
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 use serde::Serialize;
 
@@ -18,6 +18,9 @@ pub(crate) use self::{
     shapes::{Instance, LeaderShape, Token, text_of},
     teller::Teller,
 };
+
+/// How long the last lines wait for a reader that is slow.
+pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Something that happened, in both forms.
 pub(crate) trait Say: Serialize + Sync {

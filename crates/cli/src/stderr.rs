@@ -10,12 +10,10 @@ use std::{
     time::Duration,
 };
 
-use crate::output::write_all;
+use crate::output::{LAST_LINES, write_all};
 
 /// How much may wait for a slow reader; what the log says beyond that is lost.
 const ROOM: usize = 256 << 10;
-/// How long the last lines wait for a slow reader.
-const LAST_LINES: Duration = Duration::from_secs(1);
 
 static STDERR: Queue = Queue::new();
 

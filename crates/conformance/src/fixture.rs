@@ -22,6 +22,10 @@ pub trait Fixture: Send + Sync + Sized + 'static {
     /// and one whose case is refuted fails as it would without the entry.
     const UNPROVEN: &'static [(&'static str, &'static str)] = &[];
 
+    /// What the store cannot give by its nature, each with the reason. Some laws are then held to what it can give; each says so at
+    /// [`Property`]. A run prints them beside the matrix.
+    const PROPERTIES: &'static [(Property, &'static str)] = &[];
+
     /// Builds the runtime of one trial; no live task may stay on it.
     ///
     /// # Errors
@@ -98,6 +102,28 @@ pub trait Fixture: Send + Sync + Sized + 'static {
     ///
     /// Reads alone: a dropped future changes nothing.
     fn residue(&self, case: &str) -> impl Future<Output = Vec<String>> + Send;
+}
+
+/// What a kind of store cannot give, whoever writes its backend. A law asks less of a store only where its fixture states the property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Property {
+    /// Who asks for instances of any status is told of the dead for a while after the crash bound, as `Down` and never otherwise.
+    TellsOfTheDead,
+    /// A watch is told of a change by the whole list. Its requests are the same in number, its bytes at most those of one list a change.
+    TellsWholeLists,
+    /// Those who stand win in any order: nobody is in line.
+    WinsInAnyOrder,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TellsOfTheDead => "tells of the dead",
+            Self::TellsWholeLists => "tells whole lists",
+            Self::WinsInAnyOrder => "wins in any order",
+        })
+    }
 }
 
 /// Faults between the clients of a case and the store, or of the store itself.

@@ -21,6 +21,7 @@ mod fixture;
 mod follow;
 mod law;
 mod leak;
+mod load;
 mod matrix;
 mod play;
 mod report;
@@ -29,7 +30,7 @@ mod scene;
 mod suite;
 
 pub use cases::{Case, cases};
-pub use fixture::{Faults, Fixture, Meter, Missing, Peer};
+pub use fixture::{Faults, Fixture, Meter, Missing, Peer, Property};
 pub use law::Law;
 pub use report::{CaseResult, Outcome, Report};
 pub use runner::{Plan, run};

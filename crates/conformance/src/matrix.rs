@@ -39,6 +39,9 @@ pub(crate) fn print(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result 
             Outcome::Unproven(why) => writeln!(f, "unproven  {}: {why}", result.name)?,
         }
     }
+    for (property, reason) in report.properties {
+        writeln!(f, "property  {property}: {reason}")?;
+    }
     report.stale.iter().try_for_each(|name| writeln!(f, "stale     {name}: on UNPROVEN, but no such case"))
 }
 
@@ -61,7 +64,7 @@ fn line(f: &mut fmt::Formatter<'_>, law: &str, title: &str, row: &Row) -> fmt::R
 
 #[cfg(test)]
 mod tests {
-    use crate::{CaseResult, Law, Outcome, Report};
+    use crate::{CaseResult, Law, Outcome, Property, Report};
 
     #[test]
     fn the_matrix_counts_and_names_what_is_not_proved() {
@@ -74,12 +77,14 @@ mod tests {
                 result("l05::three", Outcome::Unproven("no faults".to_owned())),
             ],
             stale: vec!["l05::four"],
+            properties: &[(Property::TellsWholeLists, "so it answers")],
             missing: None,
         };
         let text = report.to_string();
         let row = text.lines().find(|line| line.starts_with("L5 ")).expect("a row for L5");
         assert_eq!(row.split_whitespace().rev().take(4).collect::<Vec<_>>(), ["1", "1", "1", "3"]);
         assert!(text.contains("failing   l05::two: ended\n"), "{text}");
+        assert!(text.contains("property  tells whole lists: so it answers\n"), "{text}");
         assert!(text.contains("stale     l05::four: "), "{text}");
         assert!(text.contains("unproven  l05::three: no faults\n"), "{text}");
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::law::Law;
+use crate::{fixture::Property, law::Law};
 
 /// What came of one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Report {
     pub results: Vec<CaseResult>,
     /// Entries of the fixture's UNPROVEN list that name no case.
     pub stale: Vec<&'static str>,
+    /// What the fixture states of its store, each with the reason.
+    pub properties: &'static [(Property, &'static str)],
     /// Why the store could not be had; then there are no results.
     pub missing: Option<String>,
 }

@@ -254,7 +254,7 @@ impl Report {
     /// Sorts by law and adds the entries of UNPROVEN that name no case.
     pub(crate) fn new<F: Fixture>(mut results: Vec<CaseResult>) -> Self {
         results.sort_by_key(|result| (result.law, result.name));
-        Self { fixture: F::NAME, results, stale: stale::<F>(), missing: None }
+        Self { fixture: F::NAME, results, stale: stale::<F>(), properties: F::PROPERTIES, missing: None }
     }
 }
 

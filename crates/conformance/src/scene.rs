@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use reception_core::{Client, Clock, ErrorKind, Moment};
 use tokio::runtime::Runtime;
 
-use crate::fixture::{Faults, Fixture, Meter, Peer};
+use crate::fixture::{Faults, Fixture, Meter, Peer, Property};
 
 /// Why a case was not proved.
 #[derive(Clone, Debug)]
@@ -86,6 +86,7 @@ pub(crate) trait Stage: Send + Sync + 'static {
     fn meter(&self) -> Option<&dyn Meter>;
     fn runtime(&self) -> io::Result<Runtime>;
     fn clock(&self) -> Clock;
+    fn states(&self, property: Property) -> bool;
 }
 
 /// A started fixture.
@@ -118,6 +119,10 @@ impl<F: Fixture> Stage for Started<F> {
 
     fn clock(&self) -> Clock {
         F::clock()
+    }
+
+    fn states(&self, property: Property) -> bool {
+        F::PROPERTIES.iter().any(|(stated, _)| *stated == property)
     }
 }
 
@@ -168,6 +173,11 @@ impl Scene {
 
     pub(crate) fn now(&self) -> Moment {
         self.stage.clock().now()
+    }
+
+    /// Whether the fixture states that its store is like this.
+    pub(crate) fn states(&self, property: Property) -> bool {
+        self.stage.states(property)
     }
 
     pub(crate) fn runtime(&self) -> Result<Runtime> {

@@ -51,5 +51,32 @@ pub async fn within<T>(
 }
 
 pub(crate) fn timed_out(limit: Duration, backend: &'static str, operation: &'static str) -> Error {
-    Error::new(ErrorKind::Timeout, backend, operation, format!("no answer within {limit:?}"))
+    Error::new(ErrorKind::Timeout, backend, operation, format!("no answer within {:?}", readable(limit)))
+}
+
+/// The span as an error tells it: in whole milliseconds, unless it is shorter than one.
+#[must_use]
+pub fn readable(span: Duration) -> Duration {
+    let millis = span.saturating_add(Duration::from_micros(500)).as_millis();
+    match u64::try_from(millis) {
+        Ok(millis @ 1..) => Duration::from_millis(millis),
+        _ => span,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_timeout_is_told_in_milliseconds() {
+        let told = |nanos| format!("{:?}", readable(Duration::from_nanos(nanos)));
+        assert_eq!(told(1_799_996_872), "1.8s");
+        assert_eq!(told(249_400_000), "249ms");
+        assert_eq!(told(3_000_000_000), "3s");
+        assert_eq!(told(400_000), "400µs");
+        assert_eq!(readable(Duration::MAX), Duration::MAX);
+        let late = timed_out(Duration::from_nanos(1_799_996_872), "test", "list");
+        assert!(late.to_string().contains("no answer within 1.8s"), "{late}");
+    }
 }

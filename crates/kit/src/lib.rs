@@ -11,6 +11,7 @@
 //! | `slot`, `keeper`, `register` | one registration: the machine, and the task around it |
 //! | `follow`, `feed` | one upstream watch: the machine, and the task around it |
 //! | `mailbox`, `room`, `hub`, `watcher` | fan-out to any number of readers, bounded by the size of the set |
+//! | `wanted` | which ids one client holds itself |
 //! | `claim`, `elect`, `contest` | one candidacy: waiting, leading until the deadline, releasing |
 //! | `backoff`, `deadline` | when to try again, when to stop waiting |
 //! | `signal` | every event and metric of the kit |
@@ -38,12 +39,13 @@ mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod view;
+mod wanted;
 mod watcher;
 
 pub use backoff::Backoff;
 pub use claim::{Claim, Pulse, Standing, Won};
 pub use contest::{Contest, Entry};
-pub use deadline::{sleep_until, within};
+pub use deadline::{readable, sleep_until, within};
 pub use elect::elect;
 pub use feed::{Break, Source};
 pub use hub::{Feed, Hub};
@@ -53,4 +55,5 @@ pub use slot::{Attempt, Keeping, News, Slot};
 pub use supervise::{Lifeline, Supervisor};
 pub use tokio_util::sync::CancellationToken;
 pub use view::{Holder, View};
+pub use wanted::Wanted;
 pub use watcher::{SnapshotWatcher, observation};

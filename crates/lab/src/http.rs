@@ -33,17 +33,28 @@ pub struct Response {
 ///
 /// Cancel safe: the connection is closed.
 pub async fn http_get(server: SocketAddr, path: &str, limit: Duration) -> Result<Response> {
+    http_ask(server, path, &[], limit).await
+}
+
+/// As [`http_get`], with more headers.
+pub(crate) async fn http_ask(
+    server: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    limit: Duration,
+) -> Result<Response> {
     let what = format!("GET http://{server}{path}");
-    match timeout(limit, exchange(server, path)).await {
+    match timeout(limit, exchange(server, path, headers)).await {
         Ok(answer) => parse(&what, &answer.map_err(Error::io(what.clone()))?),
         Err(_) => Err(Error::timeout(what, limit, "")),
     }
 }
 
-async fn exchange(server: SocketAddr, path: &str) -> std::io::Result<Vec<u8>> {
+async fn exchange(server: SocketAddr, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(server).await?;
     // HTTP/1.0: the server sends no chunks and closes when it is done.
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {server}\r\n\r\n").as_bytes()).await?;
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {server}\r\n{headers}\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(LIMIT + 1).read_to_end(&mut answer).await?;
     Ok(answer)

@@ -2,6 +2,7 @@
 //!
 //! - [`Etcd`]: a real etcd server as a child process: killed, restarted, wiped, paused at will.
 //! - [`ZooKeeper`]: a real ZooKeeper, the same way; [`ZooKeeperSession`] ends a session behind its client's back.
+//! - [`ZooKeeperEnsemble`]: several of them that are one store; [`Exhibitor`]: a real one that lists them.
 //! - [`Consul`]: a real Consul agent, the same way; [`ConsulApi`] asks one as a foreign client.
 //! - [`Etcdctl`]: etcd's command line program, the foreign client of the interop tests.
 //! - [`Container`]: a docker container like a given one, killed, restarted and paused at will.
@@ -28,6 +29,8 @@ mod etcd_counts;
 mod etcd_options;
 mod etcd_snapshot;
 mod eventually;
+mod exhibitor;
+mod exhibitor_options;
 mod fenced;
 pub mod history;
 mod http;
@@ -39,6 +42,7 @@ mod proxy;
 mod server;
 mod spawn;
 mod zookeeper;
+mod zookeeper_ensemble;
 mod zookeeper_options;
 mod zookeeper_session;
 
@@ -53,6 +57,8 @@ pub use etcd::Etcd;
 pub use etcd_counts::{EtcdCounts, MethodCounts};
 pub use etcd_options::{EtcdOptions, EtcdTls};
 pub use eventually::{Late, eventually};
+pub use exhibitor::Exhibitor;
+pub use exhibitor_options::{ExhibitorOptions, Listed};
 pub use fenced::{FencedAnswer, FencedStore, FencedWriter, fenced_write};
 pub use http::{Response, http_get};
 pub use java::Java;
@@ -60,6 +66,7 @@ pub use port::{Port, free_port};
 pub use proxy::{Counts, Flow, Proxy, ProxyOptions, Way};
 pub use server::Server;
 pub use zookeeper::{ZooKeeper, four_letters};
+pub use zookeeper_ensemble::ZooKeeperEnsemble;
 pub use zookeeper_options::{ZooKeeperOptions, ZooKeeperTls};
 pub use zookeeper_session::ZooKeeperSession;
 

@@ -272,15 +272,7 @@ fn configuration(data: &Path) -> PathBuf {
 }
 
 fn arguments(data: &Path, classes: &str, options: &ZooKeeperOptions) -> Vec<String> {
-    let mut arguments: Vec<String> = [
-        "-Xmx256m",
-        "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:-UsePerfData",
-        "-Djava.net.preferIPv4Stack=true",
-    ]
-    .map(str::to_owned)
-    .into();
+    let mut arguments = machine("256m");
     if !options.sasl.is_empty() {
         let jaas = data.with_file_name("jaas.conf");
         arguments.push(format!("-Djava.security.auth.login.config={}", jaas.display()));
@@ -291,11 +283,25 @@ fn arguments(data: &Path, classes: &str, options: &ZooKeeperOptions) -> Vec<Stri
     arguments
 }
 
+/// What every server asks of its virtual machine, with this much memory.
+pub(crate) fn machine(heap: &str) -> Vec<String> {
+    let small = [
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-UsePerfData",
+        "-Djava.net.preferIPv4Stack=true",
+    ];
+    [format!("-Xmx{heap}")].into_iter().chain(small.map(str::to_owned)).collect()
+}
+
 /// The class path; the Debian jar names what else it needs.
-fn classes() -> Result<String> {
+pub(crate) fn classes() -> Result<String> {
     if let Some(home) = env::var_os(HOME).filter(|value| !value.is_empty()) {
-        let lib = PathBuf::from(home).join("lib");
-        return if lib.is_dir() { Ok(format!("{}/*", lib.display())) } else { Err(missing()) };
+        let home = PathBuf::from(home);
+        let (lib, settings) = (home.join("lib"), home.join("conf"));
+        // Its logger writes down every step unless the release's own settings are there.
+        let classes = format!("{}:{}/*", settings.display(), lib.display());
+        return if lib.is_dir() { Ok(classes) } else { Err(missing()) };
     }
     let path = |jar: &str| Path::new(JARS).join(jar);
     if !NEEDED.iter().all(|jar| path(jar).is_file()) {

@@ -61,7 +61,10 @@ async fn its_own_lock_runs_a_command_and_a_proxy_tells_what_it_asked() {
     assert!(asked.iter().any(|asked| asked.starts_with("PUT /v1/kv/jobs/.lock?")), "{asked:?}");
     assert!(proxy.counts().requests >= asked.len() as u64);
     eventually(Duration::from_secs(20), || async {
-        let held = proxy.waiting().iter().any(|asked| asked.contains("/v1/kv/jobs/.lock?") && asked.contains("index="));
+        let held = proxy
+            .waiting()
+            .iter()
+            .any(|asked| asked.contains("/v1/kv/jobs/.lock?") && asked.contains("index="));
         if held { Ok(()) } else { Err(format!("{:?}", proxy.waiting())) }
     })
     .await

@@ -22,7 +22,7 @@
 //! # client.close().await }
 //! ```
 //!
-//! Each backend is a feature: `memory` (default), `local`, `static`, `etcd` and `zookeeper`. `observe` adds a wrapper that traces and counts, and counters of what happens
+//! Each backend is a feature: `memory` (default), `local`, `static`, `etcd`, `zookeeper` and `exhibitor`. `observe` adds a wrapper that traces and counts, and counters of what happens
 //! inside a client; `health` a gate that registers an instance only while a check of it is good; `serde` adds `Deserialize` to names, tokens and
 //! dial URLs.
 //!
@@ -56,6 +56,8 @@ pub use reception_core::{
 pub use reception_consul as consul;
 #[cfg(feature = "etcd")]
 pub use reception_etcd as etcd;
+#[cfg(feature = "exhibitor")]
+pub use reception_exhibitor as exhibitor;
 #[cfg(feature = "local")]
 pub use reception_local as local;
 #[cfg(feature = "memory")]

@@ -37,6 +37,11 @@ const CONSUL: Backend = reception_consul::BACKEND;
 #[cfg(not(feature = "consul"))]
 const CONSUL: Backend = CONSUL_ABSENT;
 const CONSUL_ABSENT: Backend = Backend::absent("consul", &["consul"], "consul");
+#[cfg(feature = "exhibitor")]
+const EXHIBITOR: Backend = reception_exhibitor::BACKEND;
+#[cfg(not(feature = "exhibitor"))]
+const EXHIBITOR: Backend = EXHIBITOR_ABSENT;
+const EXHIBITOR_ABSENT: Backend = Backend::absent("exhibitor", &["exhibitor", "exhibitor+tls"], "exhibitor");
 
 /// Each backend of the facade, and how it reads when it is compiled out.
 const ROWS: &[(Backend, Backend)] = &[
@@ -46,6 +51,7 @@ const ROWS: &[(Backend, Backend)] = &[
     (STATIC, STATIC_ABSENT),
     (ZOOKEEPER, ZOOKEEPER_ABSENT),
     (CONSUL, CONSUL_ABSENT),
+    (EXHIBITOR, EXHIBITOR_ABSENT),
 ];
 
 /// A dialer with every backend of the facade; add your own with [`Dialer::with`]. One that is compiled out names its feature.

@@ -133,7 +133,7 @@ impl Ci<'_> {
         done
     }
 
-    /// The laws once more, on servers in containers: six minutes at most, unless the tests have not built the suites yet.
+    /// The laws once more, on servers in containers: twelve minutes at most, unless the tests have not built the suites yet.
     fn containers(&mut self) -> Result<()> {
         let line = format!("cargo xtask test {}", containers::FLAG);
         println!("$ {line}");

@@ -50,6 +50,7 @@ const RULES: &[Rule] = &[
             "tokio",
             "tokio-util",
             "tracing",
+            "uuid",
         ],
     },
     Rule {
@@ -70,7 +71,15 @@ const RULES: &[Rule] = &[
     Rule {
         folder: "crates/bench",
         ours: &["core", "lab", "sdk"],
-        foreign: &["etcd-client", "futures-util", "rustix", "serde_json", "stats_alloc", "tokio"],
+        foreign: &[
+            "etcd-client",
+            "futures-util",
+            "rustix",
+            "serde_json",
+            "stats_alloc",
+            "tokio",
+            "zookeeper-client",
+        ],
     },
     Rule {
         folder: "crates/cli",
@@ -104,6 +113,19 @@ const BACKEND: &[&str] =
     &["async-trait", "futures-core", "futures-util", "tokio", "tokio-util", "tracing", "uuid"];
 const BACKEND_OWN: &[(&str, &[&str])] = &[
     ("etcd", &["etcd-client"]),
+    (
+        "exhibitor",
+        &[
+            "base64",
+            "hyper",
+            "hyper-util",
+            "percent-encoding",
+            "rustls",
+            "serde",
+            "serde_json",
+            "tokio-rustls",
+        ],
+    ),
     ("local", &["notify", "rustix"]),
     (
         "consul",

@@ -87,11 +87,7 @@ impl Asked {
 
     fn weakening(&self) -> Result<Option<&'static Weakening>> {
         let Some(name) = &self.weakened else { return Ok(None) };
-        let weakening = Weakening::named(name)?;
-        if weakening.backend != self.backend {
-            return Err(format!("{name} weakens {}: play it with --backend {0}", weakening.backend));
-        }
-        Ok(Some(weakening))
+        Weakening::named(name, &self.backend).map(Some)
     }
 
     fn limit(&self) -> Duration {
@@ -232,13 +228,15 @@ mod tests {
     #[test]
     fn a_weakening_is_played_on_its_own_backend() {
         assert!(parse("--backend local --weakened unlinked").unwrap().weakening().is_ok());
+        let weakening = parse("--backend zookeeper --weakened deaf").unwrap().weakening();
+        assert_eq!(weakening.unwrap().unwrap().backend, "zookeeper");
         let wrong = parse("--backend etcd --weakened unlinked").unwrap().weakening().err().unwrap();
         assert!(wrong.contains("--backend local"), "{wrong}");
     }
 
     #[test]
     fn a_weakening_is_caught_only_by_the_violation_that_it_must_cause() {
-        let weakening = Weakening::named("deaf").unwrap();
+        let weakening = Weakening::named("deaf", "etcd").unwrap();
         assert!(verdict(weakening, true, 1).is_ok());
         assert!(verdict(weakening, true, 0).is_err());
         assert!(verdict(weakening, false, 1).is_err());

@@ -4,14 +4,13 @@
 //! of a pipe from the task: however the task ends, by Ctrl-C or a kill, the pipe ends with it.
 
 use std::{
-    cell::OnceCell,
     env,
     fs::{self, File},
     io::{self, Read, Write},
     path::PathBuf,
     process::{Command, Stdio},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -44,7 +43,7 @@ pub(crate) fn kept(workspace: &Workspace, keeper: &str, words: &[String]) -> Res
 pub(crate) struct Leash {
     dropped: Arc<AtomicBool>,
     /// When everything has to be over, once that is said.
-    end: OnceCell<Instant>,
+    end: OnceLock<Instant>,
     /// What quiet commands say.
     log: PathBuf,
 }
@@ -60,12 +59,12 @@ impl Leash {
             while io::stdin().read(&mut byte).is_ok_and(|read| read > 0) {}
             flag.store(true, Ordering::Release);
         });
-        Self { dropped, end: OnceCell::new(), log }
+        Self { dropped, end: OnceLock::new(), log }
     }
 
     /// Holds whatever happens: for the way down.
     pub(crate) fn firm(log: PathBuf) -> Self {
-        Self { dropped: Arc::default(), end: OnceCell::new(), log }
+        Self { dropped: Arc::default(), end: OnceLock::new(), log }
     }
 
     /// From now on, whatever runs is stopped when `limit` has passed; said once.

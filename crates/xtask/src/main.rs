@@ -9,7 +9,9 @@ mod ci;
 mod clone;
 mod containers;
 mod deps;
+mod exhibitor;
 mod faults;
+mod lanes;
 mod layout;
 mod leash;
 mod licences;
@@ -71,6 +73,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ("test", [flag, words @ ..]) if flag == containers::FLAG => containers::run(&workspace, words),
         (containers::KEEPER, words) => containers::keep(&workspace, words),
         ("test", extra) => test::run(&workspace, extra),
+        (lanes::KEEPER, []) => lanes::keep(&workspace),
         ("faults", words) => faults::run(&workspace, words),
         (faults::KEEPER, words) => faults::keep(&workspace, words),
         ("servers", []) => servers::run(),

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Result, apt, unpack::Package, workspace::output};
+use crate::{Result, apt, exhibitor, unpack::Package, workspace::output};
 
 /// A program that tests start.
 struct Program {
@@ -25,7 +25,11 @@ struct Jars {
     name: &'static str,
     /// Names the folder of an unpacked release where the distribution's package is not used.
     variable: &'static str,
+    /// Where the jars of a release lie in its folder.
+    below: &'static str,
     files: &'static [&'static str],
+    /// What a release's jar is called before its version.
+    release: &'static str,
 }
 
 /// A kind of server: what it takes, and where that comes from.
@@ -66,12 +70,16 @@ const KINDS: &[Kind] = &[
             Jars {
                 name: "zookeeper",
                 variable: "ZOOKEEPER_HOME",
+                below: "lib",
                 files: &["zookeeper.jar", "slf4j-simple.jar"],
+                release: "zookeeper",
             },
             Jars {
                 name: "curator",
                 variable: "CURATOR_HOME",
+                below: "",
                 files: &["curator-x-discovery.jar", "curator-recipes.jar"],
+                release: "curator-x-discovery",
             },
         ],
         packages: &[&[
@@ -102,6 +110,7 @@ pub(crate) fn run() -> Result<()> {
     for kind in KINDS {
         kind.provide()?;
     }
+    tell("exhibitor", &exhibitor::provide()?, "");
     Ok(())
 }
 
@@ -187,10 +196,22 @@ impl Program {
 impl Jars {
     fn find(&self) -> Option<PathBuf> {
         if let Some(home) = named(self.variable) {
-            return Some(PathBuf::from(home)).filter(|path| path.is_dir());
+            return self.released(&PathBuf::from(home).join(self.below));
         }
         let mut files = self.files.iter().map(|file| Path::new(JARS).join(file));
         if files.clone().all(|file| file.is_file()) { files.next() } else { None }
+    }
+
+    /// The jar of a release, whose name tells its version.
+    fn released(&self, folder: &Path) -> Option<PathBuf> {
+        let jars = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+        let named = |jar: &PathBuf| {
+            let file =
+                jar.file_name().and_then(|file| file.to_str()).and_then(|file| file.strip_suffix(".jar"));
+            let version = file.and_then(|file| file.strip_prefix(self.release)?.strip_prefix('-'));
+            version.is_some_and(|version| version.starts_with(|digit: char| digit.is_ascii_digit()))
+        };
+        jars.filter(named).min()
     }
 }
 
@@ -207,6 +228,18 @@ fn tell(name: &str, path: &Path, version: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_is_known_by_the_version_in_the_name_of_its_jar() {
+        let home = tempfile::tempdir().unwrap();
+        let jars = KINDS[1].jars.iter().find(|jars| jars.name == "zookeeper").unwrap();
+        assert_eq!(jars.released(&home.path().join("lib")), None);
+        assert_eq!(jars.released(home.path()), None);
+        for jar in ["zookeeper-jute-3.9.3.jar", "netty-codec-4.1.jar", "zookeeper-3.9.3.jar"] {
+            std::fs::write(home.path().join(jar), "").unwrap();
+        }
+        assert_eq!(jars.released(home.path()), Some(home.path().join("zookeeper-3.9.3.jar")));
+    }
 
     #[test]
     fn advice_names_packages_and_variables() {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use crate::{
-    Result, containers, protoc,
+    Result, containers, lanes, protoc,
     run::{Tally, lines},
     servers,
     workspace::{Workspace, cargo},
@@ -11,6 +11,9 @@ use crate::{
 
 /// What the suites read: names the backends whose server may be missing.
 const ALLOW_MISSING: &str = "RECEPTION_TEST_ALLOW_MISSING";
+
+/// Every feature, and no suite that hides another.
+pub(crate) const EVERYTHING: &[&str] = &["--all-features", "--no-fail-fast"];
 
 /// Finds or installs the servers, then runs all tests; `extra` goes to `cargo test`.
 pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<()> {
@@ -21,6 +24,9 @@ pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<()> {
             return Err(missing);
         }
         println!("servers: {missing}");
+    }
+    if extra.is_empty() {
+        return lanes::run(workspace);
     }
     let mut tally = Tally::default();
     let done = cargo_test(&workspace.root, extra, &mut tally);
@@ -48,7 +54,7 @@ fn cargo_test(root: &Path, extra: &[String], tally: &mut Tally) -> Result<()> {
 
 /// Cargo, with the signals as a shell in front leaves them: the programs under test would ignore what `nohup` or a job in the background does,
 /// and some of them are asked to stop by just that.
-fn heeding() -> Command {
+pub(crate) fn heeding() -> Command {
     let cargo = cargo();
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     if !ignores_stops(&status) {
@@ -71,7 +77,7 @@ fn selection(extra: &[String]) -> Vec<&'static str> {
     let picks = |word: &String| {
         word.starts_with("-p") || word.starts_with("--package") || word.starts_with("--workspace")
     };
-    let mut selection = vec!["--all-features", "--no-fail-fast"];
+    let mut selection = EVERYTHING.to_vec();
     if !ours.clone().any(picks) {
         selection.push("--workspace");
     }

@@ -30,6 +30,30 @@ struct Edit {
     by: &'static str,
 }
 
+/// In the parts that every backend shares.
+const REVIVED: &[Edit] = &[
+    Edit {
+        file: "crates/core/src/leadership.rs",
+        text: "        self.change(now, |_| ())\n",
+        by: "        Some(Error::new(ErrorKind::LeaseLost, CORE, \"lead\", \"late\"))\n",
+    },
+    Edit {
+        file: "crates/core/src/leadership.rs",
+        text: "if open && now >= term.until {",
+        by: "if open && now == Moment::NEVER {",
+    },
+    Edit {
+        file: "crates/kit/src/elect.rs",
+        text: "if !tenure.is_held() {\n                        return ended(control).await;",
+        by: "if !tenure.is_held() {\n                        continue;",
+    },
+    Edit {
+        file: "crates/kit/src/elect.rs",
+        text: "saturating_add(tenure.remaining());",
+        by: "saturating_add(tenure.remaining().max(Duration::from_millis(20)));",
+    },
+];
+
 const WEAKENINGS: &[Weakening] = &[
     Weakening {
         name: "receipt",
@@ -59,28 +83,7 @@ const WEAKENINGS: &[Weakening] = &[
         name: "revived",
         backend: "etcd",
         what: "a renewal that is answered late revives a leadership whose deadline has passed",
-        edits: &[
-            Edit {
-                file: "crates/core/src/leadership.rs",
-                text: "        self.change(now, |_| ())\n",
-                by: "        Some(Error::new(ErrorKind::LeaseLost, CORE, \"lead\", \"late\"))\n",
-            },
-            Edit {
-                file: "crates/core/src/leadership.rs",
-                text: "if open && now >= term.until {",
-                by: "if open && now == Moment::NEVER {",
-            },
-            Edit {
-                file: "crates/kit/src/elect.rs",
-                text: "if !tenure.is_held() {\n                        return ended(control).await;",
-                by: "if !tenure.is_held() {\n                        continue;",
-            },
-            Edit {
-                file: "crates/kit/src/elect.rs",
-                text: "saturating_add(tenure.remaining());",
-                by: "saturating_add(tenure.remaining().max(Duration::from_millis(20)));",
-            },
-        ],
+        edits: REVIVED,
         scenarios: "F5",
         invariant: "I9",
     },
@@ -96,16 +99,66 @@ const WEAKENINGS: &[Weakening] = &[
         scenarios: "F22",
         invariant: "I1",
     },
+    Weakening {
+        name: "receipt",
+        backend: "zookeeper",
+        what: "the deadline counts from the receipt of what a leader reads of its own node",
+        edits: &[Edit {
+            file: "crates/backends/zookeeper/src/elect/candidacy.rs",
+            text: "if stat.czxid == own.created => Ok(sent),",
+            by: "if stat.czxid == own.created => Ok(sent.max(self.session.clock.now())),",
+        }],
+        scenarios: "F8",
+        invariant: "I1",
+    },
+    Weakening {
+        name: "deaf",
+        backend: "zookeeper",
+        what: "the watch of a leader's own node is ignored",
+        edits: &[Edit {
+            file: "crates/backends/zookeeper/src/elect/candidacy.rs",
+            text: "Seen::Gone => Self::lost(\"the leader's node was removed\"),",
+            by: "Seen::Gone => std::future::pending().await,",
+        }],
+        scenarios: "F22",
+        invariant: "I1",
+    },
+    Weakening {
+        name: "revived",
+        backend: "zookeeper",
+        what: "an answer that comes late revives a leadership whose deadline has passed",
+        edits: REVIVED,
+        scenarios: "F5",
+        invariant: "I9",
+    },
+    Weakening {
+        name: "expired",
+        backend: "zookeeper",
+        what: "a leader leads until the library would say that its session has expired, 1.4 of its time after it was last heard",
+        edits: &[Edit {
+            file: "crates/backends/zookeeper/src/elect/candidacy.rs",
+            text: "ttl.saturating_sub(margin(ttl))",
+            by: "ttl.saturating_add(margin(ttl) * 4)",
+        }],
+        scenarios: "F4",
+        invariant: "I1",
+    },
 ];
 
 impl Weakening {
-    pub(crate) fn named(name: &str) -> Result<&'static Self> {
-        WEAKENINGS.iter().find(|weakening| weakening.name == name).ok_or_else(|| {
-            let lines = WEAKENINGS
-                .iter()
-                .map(|Self { name, backend, what, .. }| format!("\n  {name:<8} {backend}: {what}"));
-            format!("no weakening is called {name}; there are:{}", lines.collect::<String>())
-        })
+    /// The one of this name for this backend.
+    pub(crate) fn named(name: &str, backend: &str) -> Result<&'static Self> {
+        let named = || WEAKENINGS.iter().filter(|weakening| weakening.name == name);
+        if let Some(found) = named().find(|weakening| weakening.backend == backend) {
+            return Ok(found);
+        }
+        if let Some(other) = named().next() {
+            return Err(format!("{name} weakens {}: play it with --backend {0}", other.backend));
+        }
+        let lines = WEAKENINGS
+            .iter()
+            .map(|Self { name, backend, what, .. }| format!("\n  {name:<8} {backend}: {what}"));
+        Err(format!("no weakening is called {name}; there are:{}", lines.collect::<String>()))
     }
 
     /// Weakens the tree at `root`.
@@ -153,7 +206,7 @@ mod tests {
 
     #[test]
     fn an_unknown_weakening_is_answered_with_those_that_there_are() {
-        let wrong = Weakening::named("brittle").err().unwrap();
+        let wrong = Weakening::named("brittle", "etcd").err().unwrap();
         assert!(WEAKENINGS.iter().all(|weakening| wrong.contains(weakening.name)), "{wrong}");
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Member {
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) examples: Vec<String>,
+    /// The suites that stand in files of their own.
+    pub(crate) tests: Vec<String>,
 }
 
 /// One line of a dependency table.
@@ -122,11 +124,14 @@ fn member(package: &Value, root: &Path, defaults: &BTreeSet<String>) -> Member {
             .map(|(name, of)| (name.clone(), words(&of.clone()).into_iter().collect()))
             .collect(),
         dependencies: list(&package["dependencies"]).map(dependency).collect(),
-        examples: list(&package["targets"])
-            .filter(|target| words(&target["kind"]).contains("example"))
-            .map(|target| word(target, "name"))
-            .collect(),
+        examples: targets(package, "example"),
+        tests: targets(package, "test"),
     }
+}
+
+fn targets(package: &Value, kind: &str) -> Vec<String> {
+    let of = list(&package["targets"]).filter(|target| words(&target["kind"]).contains(kind));
+    of.map(|target| word(target, "name")).collect()
 }
 
 fn dependency(value: &Value) -> Dependency {

@@ -195,7 +195,10 @@ async fn an_index_that_is_none_makes_no_busy_loop() {
             let (address, asked, _tasks) = agent(http(head, body)).await;
             let client = dial(&format!("consul://{address}/x?timeout=1s")).await;
             let view = patiently("list", client.list(&api())).await;
-            assert!(view.as_ref().is_ok_and(|view| view.is_empty()) || body == "null", "{what}: {view:?}");
+            assert!(
+                view.as_ref().is_ok_and(reception::Snapshot::is_empty) || body == "null",
+                "{what}: {view:?}"
+            );
             watched(&*client, &format!("{what} with {body}"), &asked).await;
         }
     }

@@ -140,7 +140,11 @@ async fn every_call_fails(url: &str, kinds: &[ErrorKind]) {
             Err(error) => {
                 assert!(kinds.contains(&error.kind()), "{call} of {url}: {error:?}");
                 if error.kind() == ErrorKind::Unavailable {
-                    let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+                    let host = url
+                        .split("://")
+                        .nth(1)
+                        .and_then(|rest| rest.split(['/', '?']).next())
+                        .unwrap_or_default();
                     assert!(error.context().contains(host), "{error} names the endpoints tried");
                 }
             }

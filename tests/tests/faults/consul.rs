@@ -2,6 +2,7 @@
 
 mod agent;
 mod health;
+mod herd;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,6 +18,7 @@ use self::{
         what_a_third_party_takes_away_is_back_within_the_repair,
     },
     health::a_flood_of_the_health_server_leaves_the_check_passing,
+    herd::a_failover_costs_each_that_waits_a_try_or_two,
 };
 use crate::{
     scenario,
@@ -30,12 +32,15 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario!(19, an_agent_that_starts_again_loses_nothing_with_its_data_and_gets_all_back_without),
     scenario!(19, each_kind_of_check_comes_back_when_an_agent_starts_again),
     scenario!(20, what_a_third_party_takes_away_is_back_within_the_repair),
+    scenario!(31, a_failover_costs_each_that_waits_a_try_or_two),
     scenario!(37, a_flood_of_the_health_server_leaves_the_check_passing),
 ];
 
-/// What this kind does not play, by number, with the reason.
-pub(crate) const LEFT_OUT: &[(u8, &str)] =
-    &[(31, "a lock has no line: whoever waits is told at once and may come next")];
+/// The shared scenarios that this kind cannot play, each with its reason.
+pub(crate) const LEFT_OUT: &[(&str, &str)] = &[(
+    "a_failover_wakes_only_the_next_in_line",
+    "a lock has no line: whoever waits is told at once and may come next; another form is played",
+)];
 
 /// A check lapses by the agent's own timer; a tenth of a second later the servers know.
 const EXPIRY: Duration = Duration::from_millis(500);

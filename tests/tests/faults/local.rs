@@ -10,7 +10,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use reception::{ClientExt as _, ElectionName, ListOptions, ServiceName, async_tr
 use reception_lab::{Error, Result};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use self::gates::Gates;
 use crate::stand::{Folder, Guard, Lack, Seal, Setup, Stand, Tally};
@@ -71,6 +72,21 @@ impl Stood {
         Ok(())
     }
 
+    fn gates(&self) -> MutexGuard<'_, Option<Gates>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A room may go while it is looked at, and the system has few ears for all that run here: a few tries.
+    async fn watched(&self) -> io::Result<Gates> {
+        for _ in 0..50 {
+            if let Ok(gates) = Gates::watch(&rooms(&self.path())) {
+                return Ok(gates);
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        Gates::watch(&rooms(&self.path()))
+    }
+
     fn saved(&self) -> PathBuf {
         self.desk.path().join("saved")
     }
@@ -96,7 +112,7 @@ fn make(folder: &Path) -> io::Result<()> {
 
 /// What the system refused to our hand.
 fn hand<T>(done: io::Result<T>) -> Result<T> {
-    done.map_err(|source| Error::Io { what: "a hand at the folder".to_owned(), source })
+    done.map_err(|source| Error::Io { what: format!("a hand at the folder: {source}"), source })
 }
 
 fn unexpected(what: &str) -> Error {
@@ -230,11 +246,11 @@ impl Stand for Stood {
 
     /// A write begins at a gate; nothing else is counted.
     async fn tally(&self) -> Result<Tally> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if gates.is_none() {
-            *gates = Some(hand(Gates::watch(&rooms(&self.path())))?);
+        if self.gates().is_none() {
+            let watched = self.watched().await;
+            *self.gates() = Some(hand(watched)?);
         }
-        let writes = hand(gates.as_mut().map_or(Ok(0), Gates::passed))?;
+        let writes = hand(self.gates().as_mut().map_or(Ok(0), Gates::passed))?;
         Ok(Tally { writes, ..Tally::default() })
     }
 

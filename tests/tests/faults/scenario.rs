@@ -1,11 +1,23 @@
 //! What a scenario is, and the list of all.
 
+use std::fmt::Display;
+
 use futures_util::future::BoxFuture;
 
 use crate::{consul, leading, machine, serving, stage::Stage, stand::Lack};
 
 /// What a scenario answers; the text says what did not hold. A panic says the same.
 pub(crate) type Outcome = Result<(), String>;
+
+/// Fails with the words unless it holds.
+pub(crate) fn hold(fact: bool, otherwise: impl FnOnce() -> String) -> Outcome {
+    if fact { Ok(()) } else { Err(otherwise()) }
+}
+
+/// An error as the text of an outcome.
+pub(crate) fn text(error: impl Display) -> String {
+    error.to_string()
+}
 
 /// The outcome where a stand cannot do what a scenario needs: nothing was shown, so it fails unless the stand lists the lack
 /// ([`Stand::lacks`](crate::stand::Stand::lacks)).
@@ -38,17 +50,24 @@ macro_rules! scenario {
 /// Every scenario that a backend plays, by number.
 pub(crate) fn all(backend: &str) -> Vec<Scenario> {
     let mut all = shared();
-    if backend == "local" {
-        all.retain(|scenario| !machine::LEFT_OUT.iter().any(|(name, _)| *name == scenario.name));
-        all.extend(machine::SCENARIOS);
-    }
-    if backend == "consul" {
-        all.retain(|scenario| !consul::LEFT_OUT.iter().any(|(number, _)| *number == scenario.number));
-        all.extend(consul::SCENARIOS);
+    if let Some((own, out)) = special(backend) {
+        all.retain(|scenario| !out.iter().any(|(name, _)| *name == scenario.name));
+        all.extend(own);
     }
     all.sort_by_key(|scenario| scenario.number);
     all
 }
+
+/// What only this backend plays, and what of the shared ones it cannot play, by name, with the reason.
+fn special(backend: &str) -> Option<(&'static [Scenario], Unplayed)> {
+    match backend {
+        "consul" => Some((consul::SCENARIOS, consul::LEFT_OUT)),
+        "local" => Some((machine::SCENARIOS, machine::LEFT_OUT)),
+        _ => None,
+    }
+}
+
+type Unplayed = &'static [(&'static str, &'static str)];
 
 fn shared() -> Vec<Scenario> {
     [leading::SCENARIOS, serving::SCENARIOS].concat()
@@ -57,13 +76,10 @@ fn shared() -> Vec<Scenario> {
 /// What a backend does not play, each with the number, its name where one scenario of several is meant, and the reason.
 pub(crate) fn left_out(backend: &str) -> Vec<(u8, &'static str, &'static str)> {
     let mut out: Vec<_> = LEFT_OUT.iter().map(|(number, reason)| (*number, "", *reason)).collect();
-    if backend == "consul" {
-        out.retain(|(number, ..)| !consul::SCENARIOS.iter().any(|scenario| scenario.number == *number));
-        out.extend(consul::LEFT_OUT.iter().map(|(number, reason)| (*number, "", *reason)));
-    }
-    if backend == "local" {
+    if let Some((own, not_here)) = special(backend) {
         let shared = shared();
-        out.extend(machine::LEFT_OUT.iter().map(|(name, reason)| {
+        out.retain(|(number, ..)| !own.iter().any(|scenario| scenario.number == *number));
+        out.extend(not_here.iter().map(|(name, reason)| {
             let number =
                 shared.iter().find(|scenario| scenario.name == *name).map(|scenario| scenario.number);
             (number.expect("what is left out is a scenario"), *name, *reason)

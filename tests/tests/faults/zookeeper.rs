@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::try_join_all;
 use reception::async_trait;
 use reception_lab::{Error, Proxy, ProxyOptions, Result, ZooKeeper, ZooKeeperSession};
 use tempfile::TempDir;
@@ -75,17 +76,13 @@ impl Stood {
         connector.connect(&self.server.endpoint().to_string()).await.map_err(|wrong| native(&wrong))
     }
 
-    /// Ends those of the sessions that are known, and tells how many.
+    /// Ends those of the sessions that are known, all at a time, and tells how many.
     async fn end(&self, living: &BTreeSet<i64>) -> Result<usize> {
         let known = self.tap.openings();
-        let mut ended = 0;
-        for session in known.iter().filter_map(|opening| ZooKeeperSession::read(opening)) {
-            if living.contains(&session.id()) {
-                session.end(self.server.endpoint()).await?;
-                ended += 1;
-            }
-        }
-        Ok(ended)
+        let sessions = known.iter().filter_map(|opening| ZooKeeperSession::read(opening));
+        let living: Vec<_> = sessions.filter(|session| living.contains(&session.id())).collect();
+        try_join_all(living.iter().map(|session| session.end(self.server.endpoint()))).await?;
+        Ok(living.len())
     }
 
     /// What the server knows of sessions and of what stands on them.

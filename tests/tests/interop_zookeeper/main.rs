@@ -5,6 +5,7 @@
 mod changes;
 mod curator;
 mod elections;
+mod party;
 mod records;
 
 use std::time::Duration;

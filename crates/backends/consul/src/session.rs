@@ -8,7 +8,6 @@ mod line;
 mod lookout;
 mod standing;
 mod sweep;
-mod wanted;
 
 use std::{
     fmt,
@@ -18,7 +17,7 @@ use std::{
 };
 
 use reception_core::{Clock, Result};
-use reception_kit::{CancellationToken, Supervisor};
+use reception_kit::{CancellationToken, Supervisor, Wanted};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -28,7 +27,6 @@ pub(crate) use line::{Line, Lines};
 pub(crate) use lookout::Lookout;
 pub(crate) use standing::{Pacer, Standing};
 use sweep::Sweep;
-use wanted::Wanted;
 
 use crate::{
     http::Http,

@@ -9,7 +9,6 @@ mod line;
 mod lookout;
 mod shards;
 mod strays;
-mod wanted;
 mod writes;
 
 use std::{
@@ -24,14 +23,13 @@ use std::{
 
 use etcd_client::{GetOptions, GetResponse, Txn, TxnOpResponse, TxnResponse};
 use reception_core::{Clock, Error, ErrorKind, Result};
-use reception_kit::Supervisor;
+use reception_kit::{Supervisor, Wanted};
 
 pub(crate) use endpoint::{Endpoint, Recipe, User};
 pub(crate) use lease::{Beat, Granted, fresh_lease, keep};
 pub(crate) use line::{Ended, Line, Position, Range, is_gone};
 pub(crate) use lookout::{Eye, Lookout, Seen};
 pub(crate) use shards::{Seat, Shards, State};
-pub(crate) use wanted::Wanted;
 pub(crate) use writes::{Guard, Write, Writes};
 
 use crate::{error::error, layout::Layout};

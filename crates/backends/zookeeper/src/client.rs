@@ -3,18 +3,20 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use reception_core::{
-    Capabilities, Client, Clock, DialUrl, ElectOptions, ElectionName, Elector, Endpoint, ListOptions, Probe,
-    RegisterOptions, Registration, Result, Service, ServiceName, Snapshot, Status, WatchOptions, Watcher,
-    async_trait,
+    Capabilities, Client, Clock, DialUrl, ElectOptions, ElectionName, Elector, Endpoint, ErrorKind,
+    ListOptions, Probe, RegisterOptions, Registration, Result, Service, ServiceName, Snapshot, Status,
+    WatchOptions, Watcher, async_trait,
 };
 use reception_kit::{Backoff, Hub, Keeping, Lifeline, SnapshotWatcher, Supervisor, register};
 
 use crate::{
     elect::{Election, Observers},
-    error::NAME,
+    ensemble::{Ensemble, Finding, begin},
+    error::{NAME, error},
+    layout::Paths,
     options::Options,
     register::Place,
-    session::Session,
+    session::{Hosts, Session},
     watch::{Instances, list, names},
 };
 
@@ -24,6 +26,7 @@ const SPREAD: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(5);
 /// What the server adds to a session: it looks once a tick, usually 2 s, then commits.
 const EXPIRY_SLACK: Duration = Duration::from_secs(3);
+const DIAL: &str = "dial";
 
 struct ZooKeeperClient {
     session: Arc<Session>,
@@ -43,13 +46,30 @@ struct ZooKeeperClient {
 ///
 /// Safe: dropping the future leaves nothing.
 pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
+    if options.client.is_none() && options.hosts.is_empty() {
+        return Err(error(ErrorKind::Config, DIAL, "no host is given"));
+    }
+    let hosts = Hosts::Fixed(options.addresses().join(","));
+    start(&options, hosts, None)
+}
+
+/// A client on the servers that an ensemble finds.
+pub(crate) fn dial_found(options: &Options, ensemble: impl Ensemble) -> Result<Arc<dyn Client>> {
+    if options.client.is_some() {
+        return Err(error(ErrorKind::Config, DIAL, "an existing client brings its own servers"));
+    }
+    let (found, finding) = begin(ensemble);
+    start(options, Hosts::Found(found), Some(finding))
+}
+
+fn start(options: &Options, hosts: Hosts, finding: Option<Finding>) -> Result<Arc<dyn Client>> {
     let paths = options.checked()?;
     let supervisor = Supervisor::new(NAME)?;
     let back = Supervisor::new(NAME)?;
-    let (recipe, user) = options.recipe()?;
+    let (recipe, user) = options.recipe(hosts)?;
     let clock = Clock::BOOT;
     let times = (options.timeout, options.ttl);
-    let session = Session::new(paths, (supervisor.clone(), back), clock.clone(), times, recipe);
+    let session = Session::new(paths, (supervisor.clone(), back), clock.clone(), times, recipe, finding);
     let backoff = Backoff::with_bounds(SPREAD, RETRY);
     Ok(Arc::new(ZooKeeperClient {
         instances: Hub::new(supervisor.clone(), clock.clone(), backoff.clone()),
@@ -85,6 +105,8 @@ impl Client for ZooKeeperClient {
         self.session.supervisor.check("register")?;
         // Before anything is taken: a record that cannot be written is told at once.
         self.session.paths.layout.encode(&service)?;
+        Paths::check("register", service.name().as_str())?;
+        Paths::check("register", service.id().as_str())?;
         let place = Place::take(&self.session, &service)?;
         let keeping = Keeping {
             clock: self.session.clock.clone(),
@@ -98,6 +120,7 @@ impl Client for ZooKeeperClient {
     }
 
     async fn list_with(&self, name: &ServiceName, options: ListOptions) -> Result<Snapshot> {
+        Paths::check("list", name.as_str())?;
         let (session, of) = (Arc::clone(&self.session), name.clone());
         let all = self.session.serve("list", async move { list(&session, &of).await }).await?;
         if options.any_status || all.iter().all(|service| service.status() == Status::Up) {
@@ -109,6 +132,7 @@ impl Client for ZooKeeperClient {
 
     async fn watch_with(&self, name: &ServiceName, options: WatchOptions) -> Result<Box<dyn Watcher>> {
         self.session.supervisor.check("watch")?;
+        Paths::check("watch", name.as_str())?;
         let make = || Instances::new(&self.session, name);
         let feed = self.instances.subscribe(name.clone(), self.lifeline.clone(), make);
         Ok(Box::new(SnapshotWatcher::new(feed, options)))
@@ -132,14 +156,16 @@ impl Client for ZooKeeperClient {
         let ask = async move {
             let until = session.until();
             // The first call makes the session, which is not part of a round trip.
-            let ttl = session.live(OPERATION, until).await?.ttl;
+            let live = session.live(OPERATION, until).await?;
             let begun = session.clock.now();
             let look = |client: zookeeper_client::Client| async move { client.check_stat("/").await };
             session.read(OPERATION, until, "reading /", look).await?;
-            Ok((ttl, session.clock.now().saturating_since(begun)))
+            let took = session.clock.now().saturating_since(begun);
+            let server = live.server.as_deref().map_or_else(|| session.tried(), str::to_owned);
+            Ok((live.ttl, Endpoint::new(server, Ok(took))))
         };
-        let (ttl, took) = self.session.serve(OPERATION, ask).await?;
-        let mut probe = Probe::new(vec![Endpoint::new(self.session.tried(), Ok(took))]).server("ZooKeeper");
+        let (ttl, endpoint) = self.session.serve(OPERATION, ask).await?;
+        let mut probe = Probe::new(vec![endpoint]).server("ZooKeeper");
         probe.lease = Some(ttl);
         probe.identity.clone_from(&self.user);
         Ok(probe)

@@ -7,10 +7,10 @@ mod observe;
 use std::{sync::Arc, time::Duration};
 
 use reception_core::{
-    BoxStream, ElectionName, Elector, FencingToken, Leader, Leadership, Moment, Observation, Result, Service,
-    async_trait,
+    BoxStream, ElectionName, Elector, ErrorKind, FencingToken, Leader, Leadership, Moment, Observation,
+    Result, Service, async_trait,
 };
-use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation, record};
+use reception_kit::{Backoff, Contest, Hub, Lifeline, Standing, elect, observation, signal};
 use zookeeper_client as zk;
 
 use candidacy::Candidacy;
@@ -18,10 +18,10 @@ use line::line;
 use observe::Observer;
 
 use crate::{
-    error::NAME,
-    layout::read_domain,
+    error::{NAME, error},
+    layout::{Paths, read_domain},
     session::Session,
-    watch::{Found, read_all, read_one},
+    watch::{Found, read_all, read_one, readable},
 };
 
 /// Where the readers of one election meet.
@@ -63,16 +63,17 @@ pub(crate) fn margin(ttl: Duration) -> Duration {
 impl Elector for Election {
     async fn elect(&self, candidate: Service) -> Result<Leadership> {
         self.session.supervisor.check("elect")?;
-        let value = record::encode_candidate(&candidate)?;
+        let value = self.session.paths.encode_candidate(&candidate)?;
         let entry = self.contest.enter(candidate.id())?;
         let standing = Standing {
             election: self.name.clone(),
             clock: self.session.clock.clone(),
-            margin: margin(self.session.ttl),
+            // Taken off each grant, which may be more or less than what was asked for.
+            margin: Duration::ZERO,
             backoff: Backoff::new(),
             timeout: self.session.timeout,
         };
-        let claim = Candidacy::new(&self.session, &self.name, value);
+        let claim = Candidacy::new(&self.session, &self.name, candidate.id(), value);
         elect(&self.session.supervisor, self.lifeline.clone(), candidate, claim, standing, entry).await
     }
 
@@ -100,18 +101,33 @@ impl Elector for Election {
     }
 }
 
+/// Who stands; those that may not be read are left out and counted.
 async fn candidates(session: &Arc<Session>, name: &ElectionName) -> Result<Vec<Leader>> {
     const OPERATION: &str = "candidates";
     let until = session.until();
+    if session.paths.leader(name).is_some() {
+        let text = "this layout tells who leads and not who stands";
+        return Err(error(ErrorKind::Unsupported, OPERATION, text));
+    }
     let folder = session.paths.candidates(name);
     let standing = line(session, OPERATION, until, &folder, true).await?;
     let domain = domain(session, OPERATION, until).await?;
     let found = read_all(session, OPERATION, until, &folder, standing).await?;
-    let known = found.into_iter().filter_map(|(_, record)| match record {
-        Found::Record { data, stat } => Some(leader(domain, &data, &stat)),
-        Found::Nothing => None,
-    });
-    Ok(known.collect())
+    readable(OPERATION, &folder, &found)?;
+    let (mut known, mut refused) = (Vec::new(), 0);
+    for (child, record) in found {
+        match record {
+            Found::Record { data, stat } => {
+                known.push(leader(&session.paths, name, domain, &child, &data, &stat));
+            }
+            Found::Denied => refused += 1,
+            Found::Nothing => {}
+        }
+    }
+    if refused > 0 {
+        signal::unreadable(NAME, name.as_str(), refused);
+    }
+    Ok(known)
 }
 
 /// Who leads, and where that is written.
@@ -128,17 +144,53 @@ pub(crate) async fn first(
     name: &ElectionName,
     fresh: bool,
 ) -> Result<Option<First>> {
+    if let Some(path) = session.paths.leader(name) {
+        return named(session, operation, until, name, path).await;
+    }
     let folder = session.paths.candidates(name);
     loop {
         let standing = line(session, operation, until, &folder, fresh).await?;
         let Some(child) = standing.into_iter().next() else { return Ok(None) };
         let path = format!("{folder}/{child}");
-        // One that left meanwhile is not the first any more.
-        if let Found::Record { data, stat } = read_one(session, operation, until, &path).await? {
+        // One that left meanwhile is not the first any more. One that may not be read leads all the same: to name another, or nobody, would be
+        // wrong.
+        let record = read_one(session, operation, until, &path).await?.needed(operation, &path)?;
+        if let Some((data, stat)) = record {
             let domain = domain(session, operation, until).await?;
-            return Ok(Some(First { path, leader: leader(domain, &data, &stat) }));
+            let leader = leader(&session.paths, name, domain, &child, &data, &stat);
+            return Ok(Some(First { path, leader }));
         }
     }
+}
+
+/// Reads the node that names the leader. It outlives the leader, so the one it names has to be there.
+async fn named(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    name: &ElectionName,
+    path: String,
+) -> Result<Option<First>> {
+    let record = read_one(session, operation, until, &path).await?.needed(operation, &path)?;
+    let Some((data, stat)) = record else { return Ok(None) };
+    let folder = session.paths.candidates(name);
+    let child = String::from_utf8_lossy(&data).into_owned();
+    if session.paths.sequence(&child).is_none() || child.contains('/') {
+        return Ok(None);
+    }
+    let there = format!("{folder}/{child}");
+    let standing = read_one(session, operation, until, &there).await?.needed(operation, &there)?;
+    let Some((mut of_leader, _)) = standing else { return Ok(None) };
+    if let Some(records) = session.paths.records(&folder) {
+        let there = format!("{records}/{child}");
+        let record = read_one(session, operation, until, &there).await?.needed(operation, &there)?;
+        let Some((data, _)) = record else { return Ok(None) };
+        of_leader = data;
+    }
+    let service = session.paths.decode_candidate(name, &child, &of_leader);
+    // The node is written by each that begins to lead, so its last transaction grows; nobody knows a domain.
+    let token = FencingToken::new([0; 16], u64::try_from(stat.mzxid).unwrap_or_default());
+    Ok(Some(First { path, leader: Leader::new(token, service, &data) }))
 }
 
 /// The domain of tokens; zero when none was written yet or it may not be read. Read once a session.
@@ -161,7 +213,14 @@ pub(crate) async fn domain(
 }
 
 /// A candidate as others see it; one of another program has a value and no service.
-pub(crate) fn leader(domain: [u8; 16], data: &[u8], stat: &zk::Stat) -> Leader {
+fn leader(
+    paths: &Paths,
+    name: &ElectionName,
+    domain: [u8; 16],
+    child: &str,
+    data: &[u8],
+    stat: &zk::Stat,
+) -> Leader {
     let token = FencingToken::new(domain, u64::try_from(stat.czxid).unwrap_or_default());
-    Leader::new(token, record::decode_candidate(data).ok(), data)
+    Leader::new(token, paths.decode_candidate(name, child, data), data)
 }

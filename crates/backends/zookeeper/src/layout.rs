@@ -1,7 +1,7 @@
 //! Paths and records: the contract with other programs on the same store.
 //!
 //! ```text
-//! BASE/NAME/ID                             an instance, ephemeral
+//! BASE/NAME/ID                             an instance, ephemeral; other layouts name its node otherwise
 //! ELECTIONS/NAME/_c_UUID-latch-SEQUENCE    a candidate, ephemeral
 //! ELECTIONS/.domain                        the domain of tokens; no election has a leading dot
 //! ```
@@ -10,26 +10,27 @@
 
 mod curator;
 mod party;
+mod paths;
+mod reception;
+mod serverset;
+mod slacker;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use reception_core::{ElectionName, ErrorKind, Result, Service, ServiceId, ServiceName};
-use uuid::Uuid;
+use reception_core::{Result, Service, ServiceId, ServiceName};
 
 pub use curator::{Curator, Payload};
 pub use party::Party;
+pub use reception::Reception;
+pub use serverset::Serverset;
+pub use slacker::Slacker;
 
-use crate::error::error;
-
-/// What candidates of this recipe have before their sequence number, as Curator's `LeaderLatch` writes it.
-const LATCH: &str = "latch-";
-const SEQUENCE: usize = 10;
-const DOMAIN: &str = ".domain";
-const NAMESPACE: &str = "reception";
+pub(crate) use paths::{Paths, read_domain, write_domain};
 
 /// How instances look in the tree: give your own to [`Options::layout`](crate::Options::layout).
 ///
-/// An instance stands at `BASE/NAME/ID`, ephemeral; a layout says what `BASE` is and what the record holds.
+/// An instance stands at `BASE/NAME/ID`, ephemeral; a layout says what `BASE` is and what the record holds. The methods that have a default
+/// are for formats of another shape: nodes that the server numbers, candidates that stand elsewhere, records that stand apart.
 ///
 /// ```
 /// use reception_core::{Result, Service, ServiceId, ServiceName};
@@ -65,173 +66,116 @@ pub trait Layout: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// InvalidName, InvalidInstance or TooLarge for what this layout does not write (law L15).
+    /// InvalidName, InvalidInstance or TooLarge for what this layout does not write (law L15); Unsupported for everything when it only reads.
     fn encode(&self, service: &Service) -> Result<Vec<u8>>;
 
     /// Reads a record, also one that another program wrote.
+    ///
+    /// `id` is what the node's name says ([`child`](Layout::child)); the instance has another one if the record holds it.
     ///
     /// # Errors
     ///
     /// Any error counts the record as unreadable (law L16).
     fn decode(&self, name: &ServiceName, id: &ServiceId, record: &[u8]) -> Result<Service>;
-}
 
-/// Where everything of one client stands.
-#[derive(Clone, Debug)]
-pub(crate) struct Paths {
-    base: String,
-    elections: String,
-    pub(crate) layout: Arc<dyn Layout>,
-}
+    /// How the nodes of instances are named; by their id alone if a layout does not say otherwise.
+    fn naming(&self) -> Naming {
+        Naming::Id
+    }
 
-impl Paths {
-    pub(crate) fn new(
-        chroot: &str,
-        namespace: &str,
-        elections: Option<&str>,
-        layout: Arc<dyn Layout>,
-    ) -> Result<Self> {
-        let namespace = if namespace.is_empty() { NAMESPACE } else { namespace };
-        let trimmed = namespace.trim_matches('/');
-        checked("the namespace", &format!("/{trimmed}"))?;
-        let root = chroot.trim_end_matches('/');
-        if !root.is_empty() {
-            checked("option \"chroot\"", root)?;
+    /// What the name of a numbered node begins with; the server adds ten digits. `mark` is 32 hexadecimal digits, new for each
+    /// registration or candidacy. Asked with [`Naming::Numbered`] alone.
+    fn prefix(&self, id: &ServiceId, mark: &str) -> String {
+        format!("{mark}-{id}-")
+    }
+
+    /// What a child of a service's folder is, by its name alone; every name that can be an id is one if a layout does not say otherwise.
+    fn child(&self, name: &str) -> Child {
+        match ServiceId::foreign(name) {
+            Ok(id) => Child::Instance { id, number: 0 },
+            Err(_) => Child::Odd,
         }
-        let elections = match elections {
-            Some(given) => given.trim_end_matches('/').to_owned(),
-            None => format!("/{trimmed}-elections"),
-        };
-        checked("option \"elections\"", &elections)?;
-        let base = layout.base(trimmed);
-        checked("the base of the layout", &base)?;
-        if is_below(&elections, &base) || is_below(&base, &elections) {
-            let text = format!("the elections at {elections} and the services at {base} lie in each other");
-            return Err(error(ErrorKind::Config, "dial", text));
-        }
-        Ok(Self { base: format!("{root}{base}"), elections: format!("{root}{elections}"), layout })
     }
 
-    pub(crate) fn base(&self) -> &str {
-        &self.base
+    /// What the records beside the instances ([`Child::Weights`]) make of one; asked with [`Naming::Numbered`] alone.
+    fn weigh(&self, service: Service, _child: &str, _weights: &[&[u8]]) -> Service {
+        service
     }
 
-    /// Where the instances of a service stand.
-    pub(crate) fn instances(&self, name: &ServiceName) -> String {
-        format!("{}/{name}", self.base)
+    /// Whether a record is one of [`Child::Weights`] that can be read; one that cannot is counted as unreadable.
+    fn weighs(&self, _record: &[u8]) -> bool {
+        true
     }
 
-    pub(crate) fn instance(&self, name: &ServiceName, id: &ServiceId) -> String {
-        format!("{}/{name}/{id}", self.base)
+    /// The folder of a service's instances.
+    fn folder(&self, base: &str, name: &ServiceName) -> String {
+        format!("{base}/{name}")
     }
 
-    /// Where the candidates of an election stand.
-    pub(crate) fn candidates(&self, name: &ElectionName) -> String {
-        format!("{}/{name}", self.elections)
+    /// The folder of the records, when they do not stand in the nodes of the instances themselves: a record has its instance's name there.
+    fn records(&self, _base: &str) -> Option<String> {
+        None
     }
 
-    /// What a candidate's path begins with; the server adds the sequence number.
-    pub(crate) fn candidate(&self, name: &ElectionName, guid: Uuid) -> String {
-        format!("{}/{name}/_c_{guid}-{LATCH}", self.elections)
-    }
-
-    pub(crate) fn domain(&self) -> String {
-        format!("{}/{DOMAIN}", self.elections)
+    /// How candidates look; as Curator's `LeaderLatch` makes them if a layout does not say otherwise.
+    fn candidates(&self) -> Candidates {
+        Candidates::Latch
     }
 }
 
-/// Whether a path is one that ZooKeeper takes, and that needs no more than a line.
-fn checked(what: &str, path: &str) -> Result<()> {
-    let parts = path.strip_prefix('/').map(|rest| rest.split('/'));
-    let fits = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(|c: char| c.is_control());
-    if parts.is_some_and(|mut parts| parts.all(fits)) && path.len() <= 1024 && path != "/zookeeper" {
-        return Ok(());
-    }
-    let text = format!("{what} is no path of the form /a/b of at most 1024 bytes");
-    Err(error(ErrorKind::Config, "dial", text))
+/// How the nodes of instances are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Naming {
+    /// By the id.
+    Id,
+    /// By [`Layout::prefix`] and a number of the server's: several nodes may have one id, of which the one with the lowest number counts.
+    Numbered,
 }
 
-fn is_below(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// What a child of a service's folder is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Child {
+    /// An instance.
+    Instance {
+        /// Its id, as far as the name tells.
+        id: ServiceId,
+        /// The server's number; 0 when it has none.
+        number: u32,
+    },
+    /// Nothing that this layout knows: skipped, and counted as unreadable.
+    Odd,
+    /// A part of the layout that is no instance.
+    Other,
+    /// A record that weighs the instances beside it.
+    Weights,
 }
 
-/// The sequence number of a candidate; `None` for what is no candidate of this recipe.
-pub(crate) fn sequence(child: &str) -> Option<u32> {
-    let (_, digits) = child.rsplit_once(LATCH)?;
-    let plain = digits.len() == SEQUENCE && digits.bytes().all(|byte| byte.is_ascii_digit());
-    plain.then(|| digits.parse().ok()).flatten()
+/// How candidates look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Candidates {
+    /// They are the instances of the service that has the election's name: the one with the lowest number leads.
+    Instances,
+    /// `ELECTIONS/NAME/_c_UUID-latch-SEQUENCE`: the lowest sequence number leads.
+    Latch,
+    /// They are made by others; the node `_leader` in the folder of the service that has the election's name says who leads.
+    Named,
 }
 
-/// The text of a domain.
-pub(crate) fn write_domain(domain: [u8; 16]) -> String {
-    Uuid::from_bytes(domain).simple().to_string()
-}
+/// How many digits the server numbers a node with.
+const DIGITS: usize = 10;
 
-/// The domain that a record holds, if it holds one.
-pub(crate) fn read_domain(record: &[u8]) -> Option<[u8; 16]> {
-    let text = std::str::from_utf8(record).ok().filter(|text| text.len() == 32)?;
-    Uuid::try_parse(text).ok().map(Uuid::into_bytes)
+/// The name and the number of a node that the server numbered; `None` for what no server has written.
+fn numbered(child: &str) -> Option<(&str, u32)> {
+    let cut = child.len().checked_sub(DIGITS).filter(|cut| child.is_char_boundary(*cut))?;
+    let (name, digits) = child.split_at(cut);
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    // A number beyond an i32 is not one of ours, and what has a digit before has more than ten.
+    let number = digits.parse().ok().filter(|number| plain && *number <= i32::MAX.unsigned_abs())?;
+    (!name.ends_with(|last: char| last.is_ascii_digit())).then_some((name, number))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn paths(chroot: &str, namespace: &str, elections: Option<&str>) -> Result<Paths> {
-        Paths::new(chroot, namespace, elections, Arc::new(Curator::default()))
-    }
-
-    #[test]
-    fn everything_has_its_place() {
-        let name = ServiceName::new("api").unwrap();
-        let id = ServiceId::new("i-1").unwrap();
-        let election = ElectionName::new("reaper").unwrap();
-        let plain = paths("", "", None).unwrap();
-        assert_eq!(plain.instance(&name, &id), "/reception/api/i-1");
-        assert_eq!(plain.candidates(&election), "/reception-elections/reaper");
-        let full = paths("/team", "eu/prod", Some("/latches")).unwrap();
-        assert_eq!(full.instances(&name), "/team/eu/prod/api");
-        assert_eq!(full.domain(), "/team/latches/.domain");
-        let guid = Uuid::nil();
-        assert_eq!(
-            full.candidate(&election, guid),
-            "/team/latches/reaper/_c_00000000-0000-0000-0000-000000000000-latch-"
-        );
-    }
-
-    #[test]
-    fn elections_and_services_do_not_lie_in_each_other() {
-        for elections in ["/prod", "/prod/elections", "/", "x", "/a//b", "/a/../b", "/a/\u{7}"] {
-            let refused = paths("", "prod", Some(elections)).unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::Config, "{elections}");
-        }
-        assert!(paths("", "prod/api", Some("/prod")).is_err());
-        assert!(paths("team", "prod", None).is_err());
-    }
-
-    #[test]
-    fn only_what_the_recipe_writes_is_a_candidate() {
-        let guid = Uuid::nil();
-        assert_eq!(sequence(&format!("_c_{guid}-latch-0000000012")), Some(12));
-        assert_eq!(sequence("latch-2147483647"), Some(2_147_483_647));
-        for odd in [
-            "",
-            "latch-",
-            "_c_x-lock-0000000001",
-            "latch-000000001",
-            "latch-00000000011",
-            "latch-0000000001x",
-            "latch--000000001",
-            "latch-+000000001",
-        ] {
-            assert_eq!(sequence(odd), None, "{odd}");
-        }
-    }
-
-    #[test]
-    fn a_domain_reads_back_and_nothing_else_is_one() {
-        assert_eq!(read_domain(write_domain([7; 16]).as_bytes()), Some([7; 16]));
-        assert_eq!(read_domain(b"{00000000000000000000000000000000}"), None);
-        assert_eq!(read_domain(b"10.0.0.7"), None);
-    }
-}
+mod page;

@@ -1,4 +1,4 @@
-//! Reception on ZooKeeper 3.6 and later, in Curator's formats.
+//! Reception on ZooKeeper 3.6 and later, in the formats of Curator and of older fleets.
 //!
 //! ```no_run
 //! use reception_core::{ClientExt, Dialer, Service};
@@ -11,10 +11,11 @@
 //! ```
 //!
 //! [`dial`] with [`Options`] does the same without a URL and takes an existing `zookeeper_client::Client`. What maps to what, the options and
-//! the limits are in the crate's README; paths and records in `docs/wire/curator.md`.
+//! the limits are in the crate's README; paths and records in `docs/wire`, a page for each layout.
 
 mod client;
 mod elect;
+mod ensemble;
 mod error;
 mod layout;
 mod options;
@@ -25,7 +26,8 @@ mod watch;
 use reception_core::Backend;
 
 pub use client::dial;
-pub use layout::{Curator, Layout, Party, Payload};
+pub use ensemble::{Ensemble, Servers, dial_ensemble};
+pub use layout::{Candidates, Child, Curator, Layout, Naming, Party, Payload, Reception, Serverset, Slacker};
 pub use options::Options;
 
 /// The backend of the schemes `zk` and `zk+tls`.

@@ -8,14 +8,17 @@ use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
 
 use crate::{
     error::error,
-    layout::{Curator, Layout, Party, Paths, Payload},
+    layout::{Curator, Layout, Party, Paths, Payload, Reception, Serverset, Slacker},
 };
 
 const TTL: Opt<Duration> =
     Opt::new("ttl", "how long a dead process may still be seen: the session").default("10s");
 const TIMEOUT: Opt<Duration> = Opt::new("timeout", "how long one call may take").default("5s");
-const LAYOUT: Opt<String> =
-    Opt::new("layout", "what instances look like: curator or party").default("curator");
+const LAYOUT: Opt<String> = Opt::new(
+    "layout",
+    "what instances look like: curator, party, serverset, discovery, reception or slacker",
+)
+.default("curator");
 const PAYLOAD: Opt<String> =
     Opt::new("payload", "what readers expect as the payload: map, string or none").default("map");
 const CLASS: Opt<String> = Opt::new("class", "the Java class that attributes are written as").default(MAP);
@@ -111,14 +114,13 @@ impl Options {
         }
     }
 
-    /// Takes everything from a URL.
+    /// Takes from a URL what is the same whoever tells where the servers are: the namespace, and all options but those of hosts, users and TLS.
     ///
     /// # Errors
     ///
-    /// Config for an unknown, half-given or unreadable option, a user given twice, and a namespace that breaks the limits (law L15).
-    pub fn from_url(url: &DialUrl) -> Result<Self> {
-        url.check(OPTIONS)?;
-        let mut options = Self::new(url.hosts().iter().cloned());
+    /// Config for an unreadable option and a namespace that breaks the limits (law L15).
+    pub fn shared(url: &DialUrl) -> Result<Self> {
+        let mut options = Self::new(Vec::<String>::new());
         options.namespace = url.namespace()?;
         if let Some(ttl) = url.get(&TTL)? {
             options.ttl = ttl;
@@ -129,6 +131,18 @@ impl Options {
         options.layout = layout(url)?;
         options.elections = url.get(&ELECTIONS)?;
         options.chroot = url.get(&CHROOT)?.unwrap_or_default();
+        Ok(options)
+    }
+
+    /// Takes everything from a URL.
+    ///
+    /// # Errors
+    ///
+    /// Config for an unknown, half-given or unreadable option, a user given twice, and a namespace that breaks the limits (law L15).
+    pub fn from_url(url: &DialUrl) -> Result<Self> {
+        url.check(OPTIONS)?;
+        let mut options = Self::shared(url)?;
+        options.hosts = url.hosts().to_vec();
         options.sasl = url.get(&SASL)?.unwrap_or_default();
         options.password_file = url.get(&PASSWORD_FILE)?;
         options.ca = url.get(&CA)?;
@@ -222,6 +236,13 @@ impl Options {
         self
     }
 
+    /// Sets the user, whose password is in a file: [`user`](Self::user) and [`password_file`](Self::password_file) in one.
+    #[must_use]
+    pub fn user_of_file(mut self, user: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        self.user = Some((user.into(), None));
+        self.password_file(file)
+    }
+
     /// Speaks TLS; implied by the next three.
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
@@ -255,7 +276,8 @@ impl Options {
 
     /// Uses a client that exists, with its connections, user and TLS as they are; hosts are then not dialled.
     ///
-    /// Its session is used, not closed, and not made anew when it is lost: every call fails then.
+    /// Its session is used, not closed, and not made anew when it is lost: every call fails then. Everything is made with all rights for
+    /// everybody, since whom the session is logged in as is not known here. Two clients on one session own what either of them registers.
     #[must_use]
     pub fn client(mut self, client: zookeeper_client::Client) -> Self {
         self.client = Some(client);
@@ -277,12 +299,8 @@ impl Options {
                 self.timeout
             ));
         }
-        match &self.client {
-            None if self.hosts.is_empty() => return refuse("no host is given"),
-            Some(_) if self.user.is_some() || self.tls => {
-                return refuse("an existing client brings its own user and TLS");
-            }
-            _ => {}
+        if self.client.is_some() && (self.user.is_some() || self.tls) {
+            return refuse("an existing client brings its own user and TLS");
         }
         for (at, host) in self.hosts.iter().enumerate() {
             if host.contains(['/', '@', '?', '#']) || host.trim() != host || host.is_empty() {
@@ -333,7 +351,11 @@ fn layout(url: &DialUrl) -> Result<Arc<dyn Layout>> {
     match url.get(&LAYOUT)?.as_deref() {
         None | Some("curator") => Ok(Arc::new(curator)),
         Some("party") => Ok(Arc::new(Party::new(curator))),
-        Some(_) => refuse("layout", "curator and party"),
+        Some("serverset") => Ok(Arc::new(Serverset::default())),
+        Some("discovery") => Ok(Arc::new(Serverset::default().discovery(true))),
+        Some("reception") => Ok(Arc::new(Reception)),
+        Some("slacker") => Ok(Arc::new(Slacker)),
+        Some(_) => refuse("layout", "curator, party, serverset, discovery, reception and slacker"),
     }
 }
 

@@ -10,24 +10,34 @@
 //! Together with the record goes a question about it, with a watch: the answer tells the owner, settles a lost reply, and the watch tells
 //! when the record, or the owner that is waited for, goes. Requests of one session are carried out in order, so that nothing sent before
 //! a withdrawal can land after it.
+//!
+//! A write of somebody else does not change the owner, but the version of the node: what is there then is read and compared.
 
 mod leaving;
+mod letters;
+mod numbered;
 mod replacing;
+mod roster;
 mod standing;
 
 use std::sync::Arc;
 
 use futures_util::future::join;
-use reception_core::{Error, ErrorKind, Moment, OnConflict, Result, Service};
+use reception_core::{Error, ErrorKind, Moment, OnConflict, Result, Service, ServiceId, ServiceName};
 use reception_kit::{Attempt, News, Slot};
 use tokio::sync::watch;
 use uuid::Uuid;
 use zookeeper_client as zk;
 
+use letters::Letters;
+use roster::Roster;
+
 use crate::{
     error::{error, is_unclear, native},
     session::{Eye, Link, Live, Session},
 };
+
+pub(crate) use roster::Rosters;
 
 const OPERATION: &str = "register";
 /// Changes between a look and a write, each of which costs another look.
@@ -37,11 +47,21 @@ const TRIES: u32 = 12;
 #[derive(Debug)]
 pub(crate) struct Place {
     session: Arc<Session>,
+    name: ServiceName,
+    id: ServiceId,
     folder: String,
+    roster: Arc<Roster>,
+    /// What this client knows the id by.
+    key: String,
+    /// What our node's path begins with, if the server numbers it.
+    prefix: Option<String>,
+    /// Our node; where it is numbered it is known once it was made.
     path: String,
     guid: Uuid,
     /// Our record as far as we know.
     standing: Option<Standing>,
+    /// What we wrote there.
+    letters: Letters,
     /// A create of ours may have been carried out.
     unsettled: bool,
     eye: Option<Eye>,
@@ -57,6 +77,13 @@ struct Standing {
     version: i32,
 }
 
+impl Standing {
+    /// Whether nobody has written since.
+    fn is(&self, stat: &zk::Stat) -> bool {
+        (self.created, self.version) == (stat.czxid, stat.version)
+    }
+}
+
 /// What one step of a write came to.
 enum Step {
     Done,
@@ -66,18 +93,24 @@ enum Step {
 impl Place {
     /// Takes the id within this client.
     pub(crate) fn take(session: &Arc<Session>, service: &Service) -> Result<Self> {
-        let path = session.paths.instance(service.name(), service.id());
+        let key = session.paths.instance(service.name(), service.id());
         let guid = Uuid::new_v4();
-        if !session.wanted.take(&path, guid) {
+        if !session.wanted.take(&key, guid) {
             let context = format!("{}/{} is registered by this client", service.name(), service.id());
             return Err(error(ErrorKind::Conflict, OPERATION, context));
         }
         Ok(Self {
             session: Arc::clone(session),
+            name: service.name().clone(),
+            id: service.id().clone(),
+            roster: session.rosters.of(&session.paths.instances(service.name())),
             folder: session.paths.instances(service.name()),
-            path,
+            prefix: session.paths.prefix(service.name(), service.id(), guid),
+            path: key.clone(),
+            key,
             guid,
             standing: None,
+            letters: Letters::default(),
             unsettled: false,
             eye: None,
             link: session.link.subscribe(),
@@ -86,18 +119,21 @@ impl Place {
     }
 
     fn conflict(&self) -> Error {
-        error(ErrorKind::Conflict, OPERATION, format!("another owner holds {}", self.path))
+        error(ErrorKind::Conflict, OPERATION, format!("another owner holds {}", self.key))
     }
 
     async fn settle(&mut self, record: &[u8], attempt: Attempt, until: Moment) -> Result<()> {
         for _ in 0..TRIES {
             let live = self.session.live(OPERATION, until).await?;
+            self.letters.sent(record);
             let own = self.standing.clone().filter(|standing| standing.session == live.id);
             let step = match own {
                 Some(standing) => self.rewrite(&live, &standing, record, attempt, until).await?,
+                None if self.prefix.is_some() => self.claim(&live, record, attempt, until).await?,
                 None => self.create(&live, record, attempt, until).await?,
             };
             if matches!(step, Step::Done) {
+                self.letters.acknowledged(record);
                 return Ok(());
             }
         }
@@ -120,9 +156,7 @@ impl Place {
             Ok((stat, _)) => {
                 self.unsettled = false;
                 self.stands(live, &stat);
-                if let Ok((Some(_), watcher)) = looked {
-                    self.eye = Some(Eye::new(live, watcher));
-                }
+                self.watched(live, looked);
                 Ok(Step::Done)
             }
             Err(zk::Error::NodeExists) => match looked {
@@ -174,6 +208,16 @@ impl Place {
         self.standing = Some(Standing { session: live.id, created: stat.czxid, version: stat.version });
     }
 
+    /// Takes a watch that was set behind a write of ours, unless somebody wrote between the two: then what stands there is looked at.
+    fn watched(&mut self, live: &Live, looked: Result<(Option<zk::Stat>, zk::OneshotWatcher), zk::Error>) {
+        self.eye = None;
+        if let Ok((Some(stat), watcher)) = looked
+            && self.standing.as_ref().is_some_and(|standing| standing.is(&stat))
+        {
+            self.eye = Some(Eye::new(live, watcher));
+        }
+    }
+
     /// The link broke under a write: what came of it is read after it is back.
     async fn pause(&self, until: Moment) -> Result<Step> {
         self.session.left(OPERATION, until)?;
@@ -216,7 +260,7 @@ impl Slot for Place {
     }
 
     async fn withdraw(&mut self) -> Result<()> {
-        let alone = self.session.wanted.leave(&self.path, self.guid);
+        self.leave();
         if self.standing.is_none() && !self.unsettled {
             self.eye = None;
             return Ok(());
@@ -225,7 +269,7 @@ impl Slot for Place {
         if self.session.supervisor.is_closed() && self.session.ends_with_client() {
             return self.session.end().await;
         }
-        self.remove(alone).await
+        self.remove().await
     }
 
     async fn news(&mut self) -> News {
@@ -263,6 +307,9 @@ impl Slot for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.session.wanted.forget(&self.path, self.guid);
+        self.session.wanted.forget(&self.key, self.guid);
     }
 }
+
+#[cfg(test)]
+mod tests;

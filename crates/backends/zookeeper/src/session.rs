@@ -8,28 +8,29 @@ mod folders;
 mod gate;
 mod keeper;
 mod link;
-mod wanted;
+mod seeking;
 
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
     time::Duration,
 };
 
 use reception_core::{Clock, Error, ErrorKind, Moment, Result};
-use reception_kit::{CancellationToken, Lifeline, Supervisor};
+use reception_kit::{CancellationToken, Lifeline, Supervisor, Wanted};
 use tokio::sync::{oneshot, watch};
 use zookeeper_client as zk;
 
 pub(crate) use eye::{Eye, Seen};
 pub(crate) use gate::Gate;
 pub(crate) use link::{Link, Live};
-pub(crate) use wanted::Wanted;
 
 use crate::{
-    error::{error, is_unclear, native, passes},
+    ensemble::{Finding, Found},
+    error::{NAME, error, is_unclear, native, passes},
     layout::Paths,
+    register::Rosters,
 };
 
 const PAUSE: Duration = Duration::from_millis(50);
@@ -40,13 +41,19 @@ const PAST: usize = 64;
 pub(crate) enum Recipe {
     Dial {
         connector: Box<zk::Connector>,
-        /// The connect string.
-        hosts: String,
+        hosts: Hosts,
         tls: bool,
         /// Whether everything is made for its creator alone.
         owned: bool,
     },
     Given(zk::Client),
+}
+
+/// Where sessions are opened.
+pub(crate) enum Hosts {
+    /// The connect string.
+    Fixed(String),
+    Found(Found),
 }
 
 impl Recipe {
@@ -64,6 +71,7 @@ pub(crate) struct Session {
     /// The time to live that was asked for; the granted one counts.
     pub(crate) ttl: Duration,
     pub(crate) wanted: Wanted,
+    pub(crate) rosters: Rosters,
     /// The token domain as it was read in the session of this id.
     domain: Mutex<Option<(i64, [u8; 16])>>,
     pub(crate) link: watch::Sender<Link>,
@@ -76,6 +84,10 @@ pub(crate) struct Session {
     /// The ended sessions of this client: what stands on them is ours.
     past: Mutex<VecDeque<i64>>,
     granted: Mutex<Option<Duration>>,
+    /// Warned of once, by the first that makes something: who only reads leaves nothing open.
+    open: Once,
+    /// What finds the servers, taken when the keeper starts.
+    finding: Mutex<Option<Finding>>,
 }
 
 impl Session {
@@ -85,6 +97,7 @@ impl Session {
         clock: Clock,
         (timeout, ttl): (Duration, Duration),
         recipe: Recipe,
+        finding: Option<Finding>,
     ) -> Arc<Self> {
         let (supervisor, back) = supervisors;
         Arc::new(Self {
@@ -94,6 +107,7 @@ impl Session {
             timeout,
             ttl,
             wanted: Wanted::default(),
+            rosters: Rosters::default(),
             domain: Mutex::default(),
             link: watch::Sender::new(Link::Down(None)),
             recipe,
@@ -102,6 +116,8 @@ impl Session {
             leaving: CancellationToken::new(),
             past: Mutex::default(),
             granted: Mutex::default(),
+            open: Once::new(),
+            finding: Mutex::new(finding),
         })
     }
 
@@ -110,6 +126,16 @@ impl Session {
         let taken = self.lifeline.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(lifeline) = taken else { return };
         self.back.spawn("session keeper", keeper::keep(Arc::clone(self), lifeline));
+        if let Some(finding) = self.finding.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let over = self.back.closing();
+            self.back.spawn("server finder", async move {
+                tokio::select! {
+                    biased;
+                    () = over.cancelled() => {}
+                    () = finding => {}
+                }
+            });
+        }
         let session = Arc::clone(self);
         // When all that use the session have ended, it ends.
         self.back.spawn("session end", async move {
@@ -140,9 +166,17 @@ impl Session {
     /// The access rights of everything that is made.
     pub(crate) fn acls(&self) -> zk::Acls<'static> {
         match &self.recipe {
-            Recipe::Dial { owned: true, .. } => zk::Acls::creator_all(),
-            _ => zk::Acls::anyone_all(),
+            Recipe::Dial { owned: true, .. } => return zk::Acls::creator_all(),
+            Recipe::Dial { .. } => self.open.call_once(|| {
+                tracing::warn!(
+                    backend = NAME,
+                    "no user is given: whoever reaches the store may change and remove what this client makes"
+                );
+            }),
+            // Its rights are the business of who gave it.
+            Recipe::Given(_) => {}
         }
+        zk::Acls::anyone_all()
     }
 
     /// Whether closing the client ends the session, and so removes all that stands on it.
@@ -150,10 +184,16 @@ impl Session {
         !self.recipe.is_given()
     }
 
-    pub(crate) fn tried(&self) -> &str {
+    /// Who was tried, in words.
+    pub(crate) fn tried(&self) -> String {
         match &self.recipe {
-            Recipe::Dial { hosts, .. } => hosts,
-            Recipe::Given(_) => "the hosts of the given client",
+            Recipe::Dial { hosts: Hosts::Fixed(hosts), .. } => hosts.clone(),
+            Recipe::Dial { hosts: Hosts::Found(Found { known, asked }), .. } => {
+                let servers = known.borrow().servers.clone();
+                let servers = servers.iter().map(String::as_str).collect::<Vec<_>>();
+                if servers.is_empty() { asked.clone() } else { servers.join(",") }
+            }
+            Recipe::Given(_) => "the hosts of the given client".to_owned(),
         }
     }
 
@@ -191,7 +231,7 @@ impl Session {
         if left.is_zero() { Err(self.unanswered(operation)) } else { Ok(left) }
     }
 
-    fn unanswered(&self, operation: &'static str) -> Error {
+    pub(crate) fn unanswered(&self, operation: &'static str) -> Error {
         let text = format!("no server answered in time; tried {}", self.tried());
         let cause = match &*self.link.borrow() {
             Link::Down(Some(error)) | Link::Doubtful(_, error) => Some(error.clone()),

@@ -4,6 +4,7 @@
 //! changed is read, alone by one request, in a burst by one for hundreds. The library loses the watch at every reconnect and the server
 //! never tells what was missed: then the watch is set anew, the names are read, and every record is compared by when it was written.
 
+mod members;
 mod reader;
 mod stream;
 
@@ -15,16 +16,21 @@ use std::{
 use reception_core::{Error, ErrorKind, Moment, Patch, Result, Service, ServiceId, ServiceName, Snapshot};
 use reception_kit::{Break, Source};
 
+use members::{Change, Members};
 use stream::{Event, Stream};
 
 use crate::{
     error::{error, native},
+    layout::{Child, Layout, Naming},
     session::{Live, Session},
 };
 
-pub(crate) use reader::{Found, children, names, read_all, read_one};
+pub(crate) use reader::{Found, children, names, read_all, read_one, readable};
+use reader::{denied, read_all_as};
 
 const OPERATION: &str = "watch";
+/// What stands for the transaction of a record that may not be read.
+const DENIED: i64 = -1;
 
 /// The instances of one service.
 #[derive(Debug)]
@@ -32,7 +38,14 @@ pub(crate) struct Instances {
     session: Arc<Session>,
     name: ServiceName,
     folder: String,
+    /// Where the records stand, if not in the folder.
+    records: Option<String>,
+    /// The nodes by their names.
     known: BTreeMap<ServiceId, Known>,
+    /// What stands in the folder and is nothing that the layout knows.
+    odd: BTreeSet<String>,
+    /// What the nodes show, where that is not one instance each.
+    members: Option<Members>,
     unreadable: usize,
     /// Grows with every view.
     revision: u64,
@@ -44,7 +57,7 @@ pub(crate) struct Instances {
 /// A record of the view.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// The transaction that wrote it last.
+    /// The transaction that wrote it last, or [`DENIED`].
     written: i64,
     readable: bool,
 }
@@ -53,41 +66,97 @@ struct Known {
 pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<Snapshot> {
     const OPERATION: &str = "list";
     let until = session.until();
+    let layout = &session.paths.layout;
     let folder = session.paths.instances(name);
-    let names = children(session, OPERATION, until, &folder, true).await?;
-    let found = read_all(session, OPERATION, until, &folder, names).await?;
-    let (mut services, mut unreadable, mut revision) = (Vec::new(), 0, 0);
-    for (child, record) in found {
-        let Found::Record { data, stat } = record else { continue };
-        revision = revision.max(stat.mzxid);
-        match decode(session, name, &child, &data) {
-            Some((_, Ok(service))) => services.push(service),
+    let (names, odd) = sorted(&**layout, children(session, OPERATION, until, &folder, true).await?);
+    let records = session.paths.records(&folder).unwrap_or(folder);
+    let take = |child: String, record: Found| match record {
+        Found::Record { data, stat } => Some((stat.mzxid, understood(session, name, &child, data))),
+        Found::Denied => Some((DENIED, Err(native(OPERATION, &child, zookeeper_client::Error::NoAuth)))),
+        Found::Nothing => None,
+    };
+    let found = read_all_as(session, OPERATION, until, &records, names, take).await?;
+    let found: Vec<_> = found.into_iter().flatten().collect();
+    let revision = found.iter().map(|(written, _)| *written).max().unwrap_or_default();
+    if revision == DENIED {
+        return Err(denied(OPERATION, &records));
+    }
+    let mut members = numbered(layout);
+    let (mut services, mut unreadable) = (Vec::with_capacity(found.len()), odd.len());
+    for (_, node) in found {
+        match (node, &mut members) {
+            (Ok(Node::Instance(service)), _) => services.push(service),
+            (Ok(Node::Numbered { child, number, service }), Some(members)) => {
+                members.put(&child, number, service);
+            }
+            (Ok(Node::Weights { child, record }), Some(members)) => members.weigh(&child, Some(record)),
             _ => unreadable += 1,
         }
     }
+    services.extend(members.into_iter().flat_map(|mut members| members.settle().written));
     let revision = u64::try_from(revision).unwrap_or_default();
     Ok(Snapshot::new(name.clone(), revision, services).with_unreadable(unreadable))
 }
 
-/// Reads a record; `None` when not even its name can be an id.
-fn decode(
-    session: &Session,
-    name: &ServiceName,
-    child: &str,
-    data: &[u8],
-) -> Option<(ServiceId, Result<Service>)> {
-    let id = ServiceId::foreign(child).ok()?;
-    let service = session.paths.layout.decode(name, &id, data);
-    Some((id, service))
+/// What a node says.
+enum Node {
+    Instance(Service),
+    Numbered { child: ServiceId, number: u32, service: Service },
+    Weights { child: ServiceId, record: Vec<u8> },
+}
+
+/// Reads a node; a layout that makes another instance of it has not understood it.
+fn understood(session: &Session, name: &ServiceName, child: &str, data: Vec<u8>) -> Result<Node> {
+    let layout = &session.paths.layout;
+    let odd = |what: &str| Err(error(ErrorKind::Protocol, "decode", format!("{name}/{child}: {what}")));
+    let numbered = layout.naming() == Naming::Numbered;
+    match layout.child(child) {
+        Child::Instance { id, number } => {
+            let service = layout.decode(name, &id, &data)?;
+            if service.name() != name || (!numbered && *service.id() != id) {
+                return odd("the layout reads another instance");
+            }
+            if !numbered {
+                return Ok(Node::Instance(service));
+            }
+            Ok(Node::Numbered { child: ServiceId::foreign(child)?, number, service })
+        }
+        Child::Weights if numbered && layout.weighs(&data) => {
+            Ok(Node::Weights { child: ServiceId::foreign(child)?, record: data })
+        }
+        _ => odd("no instance"),
+    }
+}
+
+/// Tells what is to be read from what is nothing that the layout knows.
+fn sorted(layout: &dyn Layout, names: Vec<String>) -> (Vec<String>, BTreeSet<String>) {
+    let (mut wanted, mut odd) = (Vec::with_capacity(names.len()), BTreeSet::new());
+    for name in names {
+        match layout.child(&name) {
+            // What counts beside the name has a name that can be an id.
+            Child::Instance { .. } | Child::Weights if ServiceId::foreign(&name).is_ok() => wanted.push(name),
+            Child::Other => {}
+            _ => drop(odd.insert(name)),
+        }
+    }
+    (wanted, odd)
+}
+
+fn numbered(layout: &Arc<dyn Layout>) -> Option<Members> {
+    (layout.naming() == Naming::Numbered).then(|| Members::new(layout))
 }
 
 impl Instances {
     pub(crate) fn new(session: &Arc<Session>, name: &ServiceName) -> Self {
+        let folder = session.paths.instances(name);
         Self {
             session: Arc::clone(session),
             name: name.clone(),
-            folder: session.paths.instances(name),
+            records: session.paths.records(&folder),
+            folder,
             known: BTreeMap::new(),
+            odd: BTreeSet::new(),
+            members: numbered(&session.paths.layout),
             unreadable: 0,
             revision: 0,
             stream: None,
@@ -99,10 +168,11 @@ impl Instances {
     async fn open(&mut self, live: &Live, until: Moment) -> Result<()> {
         self.moved.clear();
         let before = self.stream.take();
-        let watch = live.client.watch(&self.folder, zookeeper_client::AddWatchMode::PersistentRecursive);
+        let above =
+            self.records.as_ref().map_or(self.folder.as_str(), |records| above(&self.folder, records));
+        let watch = live.client.watch(above, zookeeper_client::AddWatchMode::PersistentRecursive);
         let watcher = self.session.send(OPERATION, until, watch).await?;
-        let watcher =
-            watcher.map_err(|wrong| native(OPERATION, &format!("watching {}", self.folder), wrong))?;
+        let watcher = watcher.map_err(|wrong| native(OPERATION, &format!("watching {above}"), wrong))?;
         self.stream = Some(Stream::new(live, watcher));
         // After the new one: the server's own watch is the same for both.
         drop(before);
@@ -110,13 +180,11 @@ impl Instances {
     }
 
     /// Sets the watch and reads everything; what differs from what is known, as one change.
-    async fn read(&mut self) -> Result<(Vec<Service>, BTreeSet<ServiceId>)> {
+    async fn read(&mut self) -> Result<Change> {
         let until = self.session.until();
         let live = self.session.live(OPERATION, until).await?;
         self.open(&live, until).await?;
-        let names = children(&self.session, OPERATION, until, &self.folder, false);
-        let found = async { read_all(&self.session, OPERATION, until, &self.folder, names.await?).await };
-        let found = match found.await {
+        let found = match self.fetch_all(until).await {
             Ok(found) => found,
             Err(error) => {
                 // A watch without a view behind it is none.
@@ -125,44 +193,98 @@ impl Instances {
             }
         };
         let mut gone: BTreeSet<ServiceId> = self.known.keys().cloned().collect();
-        let mut written = Vec::new();
+        let mut change = Change::default();
         for (child, record) in found {
-            let Ok(id) = ServiceId::foreign(&child) else { continue };
-            if matches!(record, Found::Record { .. }) {
-                gone.remove(&id);
+            let Ok(key) = ServiceId::foreign(&child) else { continue };
+            gone.remove(&key);
+            self.take(&key, record, &mut change);
+        }
+        for key in gone {
+            self.take(&key, Found::Nothing, &mut change);
+        }
+        self.settle(&mut change);
+        Ok(change)
+    }
+
+    async fn fetch_all(&mut self, until: Moment) -> Result<Vec<(String, Found)>> {
+        let names = children(&self.session, OPERATION, until, &self.folder, false).await?;
+        let (names, odd) = sorted(&*self.session.paths.layout, names);
+        self.odd = odd;
+        let records = self.records.as_ref().unwrap_or(&self.folder);
+        let found = read_all(&self.session, OPERATION, until, records, names).await?;
+        readable(OPERATION, records, &found)?;
+        Ok(found)
+    }
+
+    /// Reads these; where records stand apart, one counts only with its node in the folder.
+    async fn fetch(&self, mut names: Vec<String>, until: Moment) -> Result<Vec<(String, Found)>> {
+        let in_folder = read_all(&self.session, OPERATION, until, &self.folder, names).await?;
+        let Some(records) = &self.records else { return Ok(in_folder) };
+        let (there, missing): (Vec<_>, Vec<_>) =
+            in_folder.into_iter().partition(|(_, found)| matches!(found, Found::Record { .. }));
+        names = there.into_iter().map(|(child, _)| child).collect();
+        let mut found = read_all(&self.session, OPERATION, until, records, names).await?;
+        found.extend(missing);
+        Ok(found)
+    }
+
+    /// Takes a node into the view, or that it is gone; unless the nodes are instances alone, [`settle`](Self::settle) tells what changed.
+    fn take(&mut self, key: &ServiceId, record: Found, change: &mut Change) {
+        let before = self.known.get(key).copied();
+        let (written, node) = match record {
+            Found::Nothing => return self.forget(key, change),
+            Found::Denied => (DENIED, None),
+            Found::Record { stat, .. } if before.is_some_and(|known| known.written == stat.mzxid) => return,
+            Found::Record { data, stat } => {
+                (stat.mzxid, understood(&self.session, &self.name, key.as_str(), data).ok())
             }
-            written.extend(self.take(&id, &record).0);
-        }
-        gone.retain(|id| self.forget(id));
-        self.revision += 1;
-        Ok((written, gone))
-    }
-
-    /// Takes a record into the view: the instance if it is news, and whether one went away.
-    fn take(&mut self, id: &ServiceId, record: &Found) -> (Option<Service>, bool) {
-        let Found::Record { data, stat } = record else { return (None, self.forget(id)) };
-        let before = self.known.get(id).copied();
-        if before.is_some_and(|known| known.written == stat.mzxid) {
-            return (None, false);
-        }
-        let service = self.session.paths.layout.decode(&self.name, id, data).ok();
-        let known = Known { written: stat.mzxid, readable: service.is_some() };
-        self.known.insert(id.clone(), known);
+        };
         self.unreadable -= usize::from(before.is_some_and(|known| !known.readable));
-        self.unreadable += usize::from(!known.readable);
-        let left = before.is_some_and(|known| known.readable) && service.is_none();
-        (service, left)
+        self.unreadable += usize::from(node.is_none());
+        self.known.insert(key.clone(), Known { written, readable: node.is_some() });
+        match (node, &mut self.members) {
+            (Some(Node::Numbered { number, service, .. }), Some(members)) => {
+                members.put(key, number, service);
+            }
+            (Some(Node::Weights { record, .. }), Some(members)) => members.weigh(key, Some(record)),
+            (_, Some(members)) => {
+                members.remove(key);
+                members.weigh(key, None);
+            }
+            (Some(Node::Instance(service)), None) => change.written.push(service),
+            (_, None) if before.is_some_and(|known| known.readable) => drop(change.gone.insert(key.clone())),
+            (_, None) => {}
+        }
     }
 
-    /// Takes an instance out of the view; false when it was not shown.
-    fn forget(&mut self, id: &ServiceId) -> bool {
-        let Some(known) = self.known.remove(id) else { return false };
+    /// Takes a node out of the view.
+    fn forget(&mut self, key: &ServiceId, change: &mut Change) {
+        let Some(known) = self.known.remove(key) else { return };
         self.unreadable -= usize::from(!known.readable);
-        known.readable
+        match &mut self.members {
+            Some(members) => {
+                members.remove(key);
+                members.weigh(key, None);
+            }
+            None if known.readable => drop(change.gone.insert(key.clone())),
+            None => {}
+        }
     }
 
-    fn patch(&self, written: Vec<Service>, gone: impl IntoIterator<Item = ServiceId>) -> Patch {
-        Patch::new(self.revision, written, gone).with_unreadable(self.unreadable)
+    /// Ends a change: it is a view of its own.
+    fn settle(&mut self, change: &mut Change) {
+        if let Some(members) = &mut self.members {
+            *change = members.settle();
+        }
+        self.revision += 1;
+    }
+
+    fn unread(&self) -> usize {
+        self.unreadable + self.odd.len()
+    }
+
+    fn patch(&self, change: Change) -> Patch {
+        Patch::new(self.revision, change.written, change.gone).with_unreadable(self.unread())
     }
 
     /// Takes note of an event; an error when the stream has broken.
@@ -173,39 +295,54 @@ impl Instances {
                 OPERATION,
                 format!("the link is broken; tried {}", self.session.tried()),
             )),
-            Event::Gone(path) | Event::There(path) if child(&self.folder, &path).is_none() => Ok(()),
             Event::Gone(path) => {
-                self.moved.extend(child(&self.folder, &path).map(|child| (child.to_owned(), false)));
+                match (child(&self.folder, &path), self.records.as_ref()) {
+                    (Some(child), _) => drop(self.moved.insert(child.to_owned(), false)),
+                    (None, Some(records)) => self.look_at(child(records, &path)),
+                    (None, None) => {}
+                }
                 Ok(())
             }
             Event::There(path) => {
-                self.moved.extend(child(&self.folder, &path).map(|child| (child.to_owned(), true)));
+                let records = self.records.as_ref().and_then(|records| child(records, &path));
+                self.look_at(child(&self.folder, &path).or(records));
                 Ok(())
             }
         }
     }
 
-    /// Reads what has moved and takes it into the view.
-    async fn catch_up(&mut self) -> Result<Patch, Break> {
-        let wanted: Vec<String> =
-            self.moved.iter().filter(|(_, there)| **there).map(|(child, _)| child.clone()).collect();
-        let until = self.session.until();
-        let found = read_all(&self.session, OPERATION, until, &self.folder, wanted).await;
-        let found = found.map_err(Break::Failed)?;
-        let (mut written, mut gone) = (Vec::new(), BTreeSet::new());
-        let removed = std::mem::take(&mut self.moved).into_iter().filter(|(_, there)| !there);
-        let removed = removed.map(|(child, _)| (child, Found::Nothing));
-        for (child, record) in found.into_iter().chain(removed) {
-            let Ok(id) = ServiceId::foreign(&child) else { continue };
-            let (service, left) = self.take(&id, &record);
-            written.extend(service);
-            if left {
-                gone.insert(id);
-            }
-        }
-        self.revision += 1;
-        Ok(self.patch(written, gone))
+    fn look_at(&mut self, child: Option<&str>) {
+        self.moved.extend(child.map(|child| (child.to_owned(), true)));
     }
+
+    /// Reads what has moved and takes it into the view; none when that changes nothing of it.
+    async fn catch_up(&mut self) -> Result<Option<Patch>, Break> {
+        let unread = self.unread();
+        let there = self.moved.iter().filter(|(_, there)| **there).map(|(child, _)| child.clone());
+        let (wanted, mut odd) = sorted(&*self.session.paths.layout, there.collect());
+        let found = self.fetch(wanted, self.session.until()).await.map_err(Break::Failed)?;
+        let removed = std::mem::take(&mut self.moved).into_iter().filter(|(_, there)| !there);
+        let removed: Vec<_> = removed.map(|(child, _)| (child, Found::Nothing)).collect();
+        self.odd.append(&mut odd);
+        let mut change = Change::default();
+        for (child, record) in found.into_iter().chain(removed) {
+            if matches!(record, Found::Nothing) {
+                self.odd.remove(&child);
+            }
+            let Ok(key) = ServiceId::foreign(&child) else { continue };
+            self.take(&key, record, &mut change);
+        }
+        self.settle(&mut change);
+        let changed = !change.written.is_empty() || !change.gone.is_empty() || self.unread() != unread;
+        Ok(changed.then(|| self.patch(change)))
+    }
+}
+
+/// The folder that holds both.
+fn above<'a>(one: &'a str, other: &str) -> &'a str {
+    let parts = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other);
+    let length: usize = parts.map(|(part, _)| part.len() + 1).sum();
+    &one[..length.saturating_sub(1)]
 }
 
 /// The name of a direct child.
@@ -219,18 +356,21 @@ impl Source for Instances {
 
     async fn list(&mut self) -> Result<Snapshot> {
         self.known.clear();
+        self.odd.clear();
+        self.members = numbered(&self.session.paths.layout);
         self.unreadable = 0;
-        let (services, _) = self.read().await?;
-        Ok(Snapshot::new(self.name.clone(), self.revision, services).with_unreadable(self.unreadable))
+        let change = self.read().await?;
+        let view = Snapshot::new(self.name.clone(), self.revision, change.written);
+        Ok(view.with_unreadable(self.unread()))
     }
 
     async fn resume(&mut self) -> Result<Patch, Break> {
         if self.stream.as_ref().is_some_and(|stream| !stream.is_broken()) {
             // Just listed, with the watch before it.
-            return Ok(self.patch(Vec::new(), []));
+            return Ok(self.patch(Change::default()));
         }
-        let (written, gone) = self.read().await.map_err(Break::Failed)?;
-        Ok(self.patch(written, gone))
+        let change = self.read().await.map_err(Break::Failed)?;
+        Ok(self.patch(change))
     }
 
     async fn next(&mut self) -> Result<Patch, Break> {
@@ -248,7 +388,9 @@ impl Source for Instances {
             }
             if !self.moved.is_empty() {
                 // Dropped here nothing is lost: what moved is kept until it was read.
-                return self.catch_up().await;
+                if let Some(patch) = self.catch_up().await? {
+                    return Ok(patch);
+                }
             }
         }
     }
@@ -257,6 +399,12 @@ impl Source for Instances {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_above_two_is_the_longest_that_holds_both() {
+        assert_eq!(above("/a/b/namespaces/x", "/a/b/servers"), "/a/b");
+        assert_eq!(above("/a/servers", "/a/servers"), "/a/servers");
+    }
 
     #[test]
     fn only_direct_children_are_instances() {

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::Pin, time::Duration};
 
-use reception_core::{Client, ClientExt, Dialer, ErrorKind, RegistrationState, Secret, Service, ServiceName};
-use reception_lab::{ZooKeeper, eventually};
+use futures_util::StreamExt as _;
+use reception_core::{
+    Change, Client, ClientExt, Dialer, ErrorKind, RegistrationState, Secret, Service, ServiceName,
+};
+use reception_lab::{Proxy, ZooKeeper, ZooKeeperSession, eventually};
 use reception_zookeeper::Options;
 use zookeeper_client as zk;
 
@@ -111,6 +114,45 @@ async fn an_existing_client_is_used_and_left_open() {
     assert_eq!(given.state(), zk::SessionState::SyncConnected);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_existing_client_whose_session_ends_is_told_by_everything_that_used_it() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let proxy = Proxy::start(zookeeper.endpoint()).await.unwrap();
+    let given = zk::Client::connect(&proxy.endpoint().to_string()).await.unwrap();
+    let options = Options::new(Vec::<String>::new()).namespace("prod").client(given.clone());
+    let options = options.timeout(Duration::from_secs(1));
+    let client = reception_zookeeper::dial(options).await.unwrap();
+    let registration = client.register(instance("one")).await.unwrap();
+    let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+    let leadership = elector.elect(instance("one")).await.unwrap();
+    let mut watcher = client.watch(&api()).await.unwrap();
+    let mut observed = elector.observe().await.unwrap();
+    assert!(observed.next().await.unwrap().is_ok());
+    let session = ZooKeeperSession::read(&proxy.openings()[0]).unwrap();
+    session.end(zookeeper.endpoint()).await.unwrap();
+
+    tokio::time::timeout(SOON, leadership.tenure().lost()).await.unwrap();
+    let stale = async {
+        while !matches!(poll_fn(|cx| Pin::new(&mut *watcher).poll_next(cx)).await, Some(Ok(Change::Stale(_))))
+        {
+        }
+    };
+    tokio::time::timeout(SOON, stale).await.unwrap();
+    eventually(SOON, || async {
+        match registration.state() {
+            RegistrationState::Doubtful(_) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(client.list(&api()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let late = elector.elect(instance("two"));
+    assert!(tokio::time::timeout(Duration::from_millis(300), late).await.is_err());
+    drop(tokio::time::timeout(SOON, client.close()).await.unwrap());
+    assert_eq!(given.state(), zk::SessionState::Expired);
+}
+
 #[tokio::test]
 async fn party_looks_where_it_looks() {
     let zookeeper = ZooKeeper::start().await.unwrap();
@@ -153,4 +195,15 @@ async fn options_that_do_not_fit_are_refused_before_anything_is_sent() {
     }
     let refused = dialer.dial("zk+tls://127.0.0.1:1/prod").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config, "{refused}");
+}
+
+#[tokio::test]
+async fn hosts_may_be_several_addresses_of_both_kinds() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let served = zookeeper.endpoint();
+    // Nobody listens at the first two.
+    let url = format!("zk://[::1]:1,127.0.0.1:1,{served}/prod?ttl=3s");
+    let client = Dialer::new().with(reception_zookeeper::BACKEND).unwrap().dial(&url).await.unwrap();
+    assert!(client.list(&api()).await.unwrap().is_empty());
+    client.close().await.unwrap();
 }

@@ -4,4 +4,6 @@
 
 mod fixture;
 
-reception_conformance::suite!(fixture::ZooKeeperFixture);
+use fixture::{Curator, ZooKeeperFixture};
+
+reception_conformance::suite!(ZooKeeperFixture<Curator>);

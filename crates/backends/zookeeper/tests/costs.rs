@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt::Display, future::poll_fn, pin::Pin, sync::
 
 use futures_util::{Stream, future::try_join_all};
 use reception_core::{
-    Change, Client, ClientExt, Dialer, RegistrationState, Service, ServiceName, Snapshot, Watcher,
+    Change, Client, ClientExt, Dialer, Elector, RegistrationState, Service, ServiceName, Snapshot, Watcher,
 };
 use reception_lab::{Proxy, ProxyOptions, ZooKeeper, eventually};
 use zookeeper_client as zk;
@@ -38,6 +38,17 @@ impl Stage {
     /// Requests that clients behind the proxy have sent, pings left out.
     fn sent(&self) -> u64 {
         self.proxy.counts().requests
+    }
+
+    /// What was sent, once nothing more is.
+    async fn quiet(&self) -> u64 {
+        let (mut sent, mut before) = (self.sent(), None);
+        while before != Some(sent) {
+            before = Some(sent);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            sent = self.sent();
+        }
+        sent
     }
 
     /// What the server has received on the connections of others than the operator, pings and all.
@@ -175,4 +186,66 @@ async fn a_broken_link_costs_five_requests_for_a_hundred_registrations_and_nobod
     assert_eq!(seen.len(), 1, "the break was seen by others: {seen:?}");
     owner.close().await.unwrap();
     reader.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_win_costs_three_requests_once_its_folders_are_there() {
+    let stage = Stage::new().await;
+    let client = dial(stage.proxy.endpoint()).await;
+    let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+    let candidate = || Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+    let mut costs = Vec::new();
+    for _ in 0..3 {
+        let sent = stage.sent();
+        let leadership = elector.elect(candidate()).await.unwrap();
+        costs.push(stage.quiet().await - sent);
+        leadership.resign().await.unwrap();
+    }
+    // The folders and the domain are made by the first: eight more.
+    assert_eq!(costs, [11, 3, 3], "a node, a watch on it, a look at the line");
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resignation_costs_two_requests_however_many_stand() {
+    const CANDIDATES: usize = 20;
+    let stage = Stage::new().await;
+    let (mut electors, mut clients) = (Vec::new(), Vec::new());
+    for _ in 0..CANDIDATES {
+        let client = dial(stage.proxy.endpoint()).await;
+        electors.push(Arc::<dyn Elector>::from(client.elector(&"reaper".parse().unwrap()).await.unwrap()));
+        clients.push(client);
+    }
+    let candidate =
+        |number: usize| Service::builder("api", "10.0.0.7", 8080).id(&format!("i{number}")).build();
+    let leadership = electors[0].elect(candidate(0).unwrap()).await.unwrap();
+    let mut others = tokio::task::JoinSet::new();
+    for (number, elector) in electors.iter().enumerate().skip(1) {
+        let (elector, candidate) = (Arc::clone(elector), candidate(number).unwrap());
+        others.spawn(async move { elector.elect(candidate).await });
+        eventually(SOON, || async {
+            let standing = electors[0].candidates().await.map_or(0, |candidates| candidates.len());
+            if standing == number + 1 { Ok(()) } else { Err(standing) }
+        })
+        .await
+        .unwrap();
+    }
+    // The last one looks at the line, and then at who is before it.
+    stage.quiet().await;
+    // A leader reads its node every third of the session: not while this is counted.
+    let granted = clients[0].probe().await.unwrap().lease.unwrap();
+    while leadership.tenure().remaining() < granted * 2 / 3 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let sent = stage.sent();
+    leadership.resign().await.unwrap();
+    let next = others.join_next().await.unwrap().unwrap().unwrap();
+    assert!(next.is_held());
+    let cost = stage.quiet().await - sent;
+    assert_eq!(cost, 2, "the leader leaves, the next one looks");
+    others.shutdown().await;
+    drop(next);
+    for client in clients {
+        client.close().await.unwrap();
+    }
 }

@@ -35,8 +35,13 @@ impl Files {
     }
 
     fn signed(&self) -> (String, String) {
+        self.signed_for(&["127.0.0.1", "localhost"])
+    }
+
+    fn signed_for(&self, names: &[&str]) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+        let params =
+            CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         (cert.pem(), key.serialize_pem())
     }
@@ -92,4 +97,19 @@ async fn a_server_of_another_authority_is_not_spoken_to() {
         assert!(begun.elapsed() < Duration::from_secs(4));
         drop(client.close().await);
     }
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_another_name_is_not_spoken_to() {
+    let files = Files::new();
+    let (cert, key) = files.signed_for(&["zookeeper.example"]);
+    fs::write(files.path("server.pem"), format!("{key}{cert}")).unwrap();
+    let zookeeper = server(&files).await;
+    let dialer = Dialer::new().with(reception_zookeeper::BACKEND).unwrap();
+    let secure = zookeeper.secure_endpoint();
+    let url = format!("zk+tls://{secure}/prod?{}", query(&files.path("ca.pem"), &files));
+    let client = dialer.dial(&url).await.unwrap();
+    let refused = client.list(&ServiceName::new("api").unwrap()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    drop(client.close().await);
 }

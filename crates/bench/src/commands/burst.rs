@@ -52,16 +52,15 @@ impl Bench for Burst {
         until(&mut *watcher, count, begun).await?;
         drop(guards);
 
-        let mut writer = room.raw_direct().await?;
-        let leases = room.leases(&mut writer, changes).await?;
+        let scribe = raw::Scribe::new(room, changes).await?;
         let begun = Instant::now();
         let (written, seen) = tokio::join!(
-            raw::pipelined(room, &writer, EXTRA..EXTRA + changes, WINDOW, &leases),
+            scribe.write(room, EXTRA..EXTRA + changes, WINDOW),
             until(&mut *watcher, count + changes, begun)
         );
         let (direct, written) = (seen?, written?);
         watching.close().await?;
-        drop(population);
+        drop((population, scribe));
         let of_ours = line(room, args, "registered", converged, write)
             .with("snapshots", snapshots)
             .counted("requests", passed.requests)

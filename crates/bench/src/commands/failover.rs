@@ -15,13 +15,15 @@ use crate::{
     record::service,
     report::{Line, float, micros, per},
     room::Room,
+    store::Store,
 };
 
 /// How long candidates may take to stand.
 const STANDING: Duration = Duration::from_secs(20);
 /// While counting, no renewal falls between.
-const LONG: &str = "?ttl=60s";
-/// How often etcd looks which leases have run out: a round that waits for one ends right after such a look.
+const LONG: usize = 60;
+/// How often etcd looks which leases have run out, and one tick of the ZooKeeper that is started here, which looks as often: a round that
+/// waits for an end comes right after such a look.
 const LOOK: Duration = Duration::from_millis(500);
 /// Rounds that say enough when counted, each of them waiting for silence.
 const COUNTED: usize = 5;
@@ -56,9 +58,12 @@ impl Candidate {
     }
 
     /// Waits until so many stand, while those of `waiting` do.
-    async fn all_stand(&self, count: usize, waiting: &mut Waiting) -> Result<()> {
+    async fn all_stand(&self, room: &Room<'_>, count: usize, waiting: &mut Waiting) -> Result<()> {
         let standing = eventually(STANDING, || async {
-            let standing = self.elector.candidates().await.map_or(0, |candidates| candidates.len());
+            let standing = match room.store() {
+                Store::Consul => room.sessions().await.unwrap_or_default(),
+                _ => self.elector.candidates().await.map_or(0, |candidates| candidates.len()),
+            };
             if standing == count { Ok(()) } else { Err(standing) }
         });
         tokio::select! {
@@ -86,7 +91,7 @@ impl Bench for Resign {
         let (count, rounds) = (args.number("candidates"), rounds(args, room));
         let mut candidates = Vec::new();
         for _ in 0..count {
-            candidates.push(Candidate::new(room.client(LONG).await?).await?);
+            candidates.push(Candidate::new(room.client(&room.store().lease(LONG)).await?).await?);
         }
         let observer = Candidate::new(room.direct().await?).await?;
         let mut waiting = Waiting::new();
@@ -94,7 +99,7 @@ impl Bench for Resign {
         let (mut leader, mut leadership, _) = next(&mut waiting).await?;
         for (number, candidate) in candidates.iter().enumerate().skip(1) {
             candidate.stand(number, &waiting)?;
-            observer.all_stand(number + 1, &mut waiting).await?;
+            observer.all_stand(room, number + 1, &mut waiting).await?;
         }
         let (mut times, mut requests, mut after) = (Vec::new(), 0, 0);
         for _ in 0..rounds {
@@ -111,7 +116,7 @@ impl Bench for Resign {
             after += room.way.since(&before).requests;
             candidates[leader].stand(leader, &waiting)?;
             (leader, leadership) = (number, next);
-            observer.all_stand(count, &mut waiting).await?;
+            observer.all_stand(room, count, &mut waiting).await?;
         }
         drop((waiting, leadership));
         for candidate in candidates.iter().chain([&observer]) {
@@ -129,11 +134,12 @@ impl Bench for Resign {
     }
 
     async fn raw(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
-        raw::resign(args, room, rounds(args, room)).await
+        raw::resign(args, room).await
     }
 }
 
-fn rounds(args: &Args, room: &Room<'_>) -> usize {
+/// Changes of the leader, a few where each is counted.
+pub(crate) fn rounds(args: &Args, room: &Room<'_>) -> usize {
     let rounds = args.number("rounds");
     if room.is_counting() { rounds.min(COUNTED) } else { rounds }
 }
@@ -167,7 +173,7 @@ pub(crate) async fn stagger(round: usize, rounds: usize) {
 async fn renewed(proxy: &Proxy, ttl: Duration) -> Result<()> {
     let before = proxy.counts();
     let answered = async {
-        while proxy.counts().since(&before).messages_to_client == 0 {
+        while proxy.counts().since(&before).bytes_to_client == 0 {
             sleep(Duration::from_millis(1)).await;
         }
     };
@@ -183,8 +189,8 @@ impl Bench for Kill {
         let (mut times, mut granted) = (Vec::new(), Duration::ZERO);
         for round in 0..rounds {
             stagger(round, rounds).await;
-            let proxy = Proxy::start(room.way.address()).await?;
-            let (options, mut waiting) = (format!("?ttl={ttl}s"), Waiting::new());
+            let proxy = room.way.door().await?;
+            let (options, mut waiting) = (room.store().lease(ttl), Waiting::new());
             let victim = Candidate::new(room.dial(proxy.endpoint(), &options).await?).await?;
             victim.stand(0, &waiting)?;
             let (_, leadership, _) = next(&mut waiting).await?;
@@ -193,7 +199,7 @@ impl Bench for Kill {
             for number in 1..count {
                 let other = Candidate::new(room.client(&options).await?).await?;
                 other.stand(number, &waiting)?;
-                other.all_stand(number + 1, &mut waiting).await?;
+                other.all_stand(room, number + 1, &mut waiting).await?;
                 others.push(other);
             }
             renewed(&proxy, granted).await?;

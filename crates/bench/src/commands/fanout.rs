@@ -34,13 +34,15 @@ impl Bench for Fanout {
         }
         let setup = begun.elapsed();
         let mut own = client.watch(&name).await?;
-        let lines = drive(args, room, sights).await?.timed("setup_seconds", setup.as_secs_f64());
+        // What it writes may go with it.
+        let mut writer = Writer::new(room).await?;
+        let lines = drive(args, room, &mut writer, sights).await?.timed("setup_seconds", setup.as_secs_f64());
         while own.current().map_or(0, Snapshot::len) < count + args.number("changes") {
             own.next().await.ok_or("the watch ended")??;
         }
         same(room, own.current().ok_or("no view")?).await?;
         client.close().await?;
-        drop((tasks, population));
+        drop((tasks, writer, population));
         Ok(vec![lines])
     }
 
@@ -59,10 +61,14 @@ async fn follow(mut watcher: Box<dyn Watcher>, sights: mpsc::Sender<Sight>) {
 }
 
 /// Adds instances one by one, each time waiting until every watcher has seen it.
-pub(crate) async fn drive(args: &Args, room: &Room<'_>, mut sights: mpsc::Receiver<Sight>) -> Result<Line> {
+pub(crate) async fn drive(
+    args: &Args,
+    room: &Room<'_>,
+    writer: &mut Writer,
+    mut sights: mpsc::Receiver<Sight>,
+) -> Result<Line> {
     let (count, watchers) = (args.number("count"), args.number("watchers"));
     let changes = args.number("changes");
-    let mut writer = Writer::new(room).await?;
     let before = room.way.quiet().await;
     let (mut all, mut spread) = (Vec::new(), Vec::new());
     for change in 0..changes {

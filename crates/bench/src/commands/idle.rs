@@ -48,12 +48,14 @@ pub(crate) async fn look(args: &Args, room: &Room<'_>) -> Result<Line> {
     let (before, busy) = (room.way.counts(), cpu());
     sleep(Duration::from_secs(u64::try_from(seconds)?)).await;
     let (passed, busy) = (room.way.since(&before), cpu().saturating_sub(busy));
+    let requests = passed.requests + passed.pings;
     Ok(room
         .line("idle")
         .mode("shared")
         .with("count", args.number("count"))
         .with("seconds", seconds)
         .timed("cpu_ms_per_second", busy.as_secs_f64() * 1e3 / float(seconds))
-        .counted("requests_per_second", per(passed.requests, seconds))
+        .counted("requests_per_second", per(requests, seconds))
+        .counted("pings_per_second", per(passed.pings, seconds))
         .counted("bytes_per_second", per(passed.bytes_in + passed.bytes_out, seconds)))
 }

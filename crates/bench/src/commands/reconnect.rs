@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use reception::{Change, ClientExt, Registration, RegistrationState, Watcher};
-use reception_lab::{Proxy, eventually};
+use reception_lab::eventually;
 use tokio::time::{Instant, timeout};
 
 use super::{register::register_all, watch::first};
@@ -40,7 +40,7 @@ impl Bench for Reconnect {
 
     async fn reception(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
         let count = args.number("count");
-        let proxy = Proxy::start(room.way.address()).await?;
+        let proxy = room.way.door().await?;
         // No renewal falls between.
         let client = room.dial(proxy.endpoint(), "?ttl=60s").await?;
         let (guards, _) = register_all(&client, services(count)?, 64).await?;
@@ -64,15 +64,16 @@ impl Bench for Reconnect {
         eventually(BOUND, || async { all_active(&guards) }).await?;
         drop(timeout(AFTER, follow(&mut *watcher, &mut told, usize::MAX)).await);
         let counts = proxy.counts().since(&before);
+        let passed = room.way.passed(&counts);
         same(room, watcher.current().ok_or("no view")?).await?;
         writer.remove(room, 0).await?;
         client.close().await?;
         Ok(vec![
             room.line("reconnect")
                 .with("count", count)
-                .with("requests", counts.messages_to_server)
-                .with("calls", counts.requests)
-                .with("bytes_in", counts.bytes_to_client)
+                .with("requests", passed.requests)
+                .with("calls", passed.calls)
+                .with("bytes_in", passed.bytes_in)
                 .with("connections", counts.connections)
                 // The one that was written after the break is no event of the break.
                 .with("events", told.changed.saturating_sub(1))

@@ -5,16 +5,18 @@ use std::{collections::HashMap, sync::Arc};
 use etcd_client::WatchOptions;
 use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
+use zookeeper_client::AddWatchMode;
 
-use super::watch::read;
+use super::{etcd, zookeeper};
 use crate::{
     Result,
     args::Args,
     commands::{memory_line, publish_line},
-    heap::held,
+    heap::{Held, held},
     record::{EXTRA, SERVICE, id, record},
     report::Line,
     room::Room,
+    store::Store,
 };
 
 /// An instance as the plainest client keeps it.
@@ -42,32 +44,62 @@ pub(crate) async fn memory(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
 
 async fn watched(count: usize, room: &Room<'_>) -> Result<Line> {
     let population = room.preload(count).await?;
+    let line = match room.store() {
+        Store::ZooKeeper => watched_in_zookeeper(count, room).await?,
+        Store::Etcd | Store::Memory => watched_in_etcd(count, room).await?,
+        Store::Consul => return Err(super::NO_FLOOR.into()),
+    };
+    drop(population);
+    Ok(line)
+}
+
+async fn watched_in_etcd(count: usize, room: &Room<'_>) -> Result<Line> {
     let mut client = room.raw().await?;
     client.get("nothing", None).await?;
     let before = held()?;
-    let (records, revision) = read(&mut client, &room.prefix()).await?;
-    let map: HashMap<String, Owned> = records
-        .into_iter()
-        .map(|(key, value)| parsed(&key, &value).ok_or("a record that is not of the usual form"))
-        .collect::<std::result::Result<_, _>>()?;
+    let (records, revision) = etcd::read(&mut client, &room.prefix()).await?;
+    let map = parsed_all(
+        records.into_iter().map(|(key, value)| (String::from_utf8_lossy(&key).into_owned(), value)),
+    )?;
     let options = WatchOptions::new().with_prefix().with_start_revision(revision + 1);
-    let watch = client.watch(room.prefix(), Some(options)).await?;
+    let _watch = client.watch(room.prefix(), Some(options)).await?;
+    told(count, room, &before, map)
+}
+
+async fn watched_in_zookeeper(count: usize, room: &Room<'_>) -> Result<Line> {
+    let client = room.zookeeper().await?;
+    client.check_stat("/").await?;
+    let before = held()?;
+    let _watch = client.watch(&room.prefix(), AddWatchMode::PersistentRecursive).await?;
+    let map = parsed_all(zookeeper::read(&client, &room.prefix()).await?)?;
+    told(count, room, &before, map)
+}
+
+fn told(count: usize, room: &Room<'_>, before: &Held, map: HashMap<String, Owned>) -> Result<Line> {
     let after = held()?;
     if map.len() != count {
         return Err(format!("{} records of {count}", map.len()).into());
     }
-    drop((watch, map, population));
-    Ok(memory_line(room, "watch", count, &before, &after))
+    drop(map);
+    Ok(memory_line(room, "watch", count, before, &after))
 }
 
-fn parsed(key: &[u8], value: &[u8]) -> Option<(String, Owned)> {
-    let id = std::str::from_utf8(key).ok()?.rsplit('/').next()?.to_owned();
+fn parsed_all(records: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<HashMap<String, Owned>> {
+    let parsed = records.into_iter().map(|(key, value)| {
+        parsed(&key, &value).ok_or_else(|| "a record that is not of the usual form".into())
+    });
+    parsed.collect()
+}
+
+fn parsed(key: &str, value: &[u8]) -> Option<(String, Owned)> {
+    let id = key.rsplit('/').next()?.to_owned();
     let record: Value = serde_json::from_slice(value).ok()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let fields = record["attributes"].as_object()?;
+    // Ours, or Curator's, which tells the class of the map in the map.
+    let fields = record["attributes"].as_object().or_else(|| record["payload"].as_object())?;
     // Room for as many as there are: collecting options would make it for four.
     let mut attributes = Vec::with_capacity(fields.len());
-    for (key, value) in fields {
+    for (key, value) in fields.iter().filter(|(key, _)| *key != "@class") {
         attributes.push((key.clone(), text(value)?));
     }
     let owned = Owned {

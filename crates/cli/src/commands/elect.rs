@@ -10,34 +10,36 @@ mod told;
 use reception::{ElectOptions, Result, Service};
 
 use self::stand::Stand;
-use super::closed;
-use crate::{args::Elect, exit::Outcome, output::Output, signals::Signals};
+use super::{closed, described};
+use crate::{
+    args::{Elect, Global},
+    exit::Outcome,
+    output::Output,
+    signals::Signals,
+};
 
-pub(super) async fn carry_out(url: &str, elect: Elect, output: &Output) -> Outcome {
+pub(super) async fn carry_out(global: &Global, elect: Elect) -> Outcome {
     let candidate = candidate(&elect)?;
-    let client = reception::dial(url).await?;
+    let client = reception::dial(global.url()).await?;
+    let output = match Output::open(global, elect.child.events.as_deref()) {
+        Ok(output) => output,
+        Err(error) => return closed(client, Err(error.into())).await,
+    };
     let signals = Signals::listen()?;
     let elector = match client.elector_with(&elect.name, ElectOptions::default()).await {
         Ok(elector) => elector,
         Err(error) => return closed(client, Err(error.into())).await,
     };
-    let mut stand = Stand::new(&elect, candidate, signals, output);
+    let mut stand = Stand::new(&elect, candidate, signals, &output);
     let outcome = stand.run(&*elector).await;
     stand.close(&*client, outcome).await
 }
 
-/// What others see of us, checked before any I/O.
+/// Us, at this machine's own name unless told otherwise.
 fn candidate(elect: &Elect) -> Result<Service> {
     let own = || host(rustix::system::uname().nodename().to_string_lossy().as_ref());
     let address = elect.address.clone().unwrap_or_else(own);
-    let mut builder = Service::builder(elect.name.as_str(), &address, elect.port);
-    if let Some(id) = &elect.id {
-        builder = builder.id(id.as_str());
-    }
-    for (key, value) in &elect.attributes {
-        builder = builder.attribute(key, value);
-    }
-    builder.build()
+    described(elect.name.as_str(), &address, elect.port, elect.id.as_ref(), &elect.attributes)
 }
 
 /// The host's name as an address: a name that is none is replaced, since nobody chose it for us.

@@ -1,10 +1,10 @@
 //! Tells events without waiting for the reader: whoever has a child to stop or an instance to withdraw must not be held up.
 
-use std::{future, pin::Pin, time::Duration};
+use std::{future, pin::Pin};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesOrdered};
 
-use super::{Broken, Output, Say};
+use super::{Broken, LAST_LINES, Output, Say};
 
 /// How many lines may wait here, beside those that wait for the writer. More than a reader that is alive lets pile up.
 const WAITING: usize = 64;
@@ -68,8 +68,8 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Waits until everything has been written, but not longer than this.
-    pub(crate) async fn finish(&mut self, limit: Duration) -> Result<(), Broken> {
+    /// Waits until everything has been written, but not for long.
+    pub(crate) async fn finish(&mut self) -> Result<(), Broken> {
         if let Some(broken) = self.broken.take() {
             return Err(broken);
         }
@@ -81,6 +81,6 @@ impl<'a> Teller<'a> {
             Ok(())
         };
         // A reader that has stopped reading is one that has gone.
-        tokio::time::timeout(limit, written).await.unwrap_or(Err(Broken::Pipe))
+        tokio::time::timeout(LAST_LINES, written).await.unwrap_or(Err(Broken::Pipe))
     }
 }

@@ -38,6 +38,8 @@ pub(crate) const ABSENT: &[&str] = &[
     "consul",
     #[cfg(not(feature = "etcd"))]
     "etcd",
+    #[cfg(not(feature = "exhibitor"))]
+    "exhibitor",
     #[cfg(not(feature = "zookeeper"))]
     "zookeeper",
 ];
@@ -64,6 +66,17 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         missing: stores::etcd_missing,
         open: stores::etcd,
+    },
+    #[cfg(feature = "exhibitor")]
+    Row {
+        name: "exhibitor",
+        lacks: &[
+            (Need::Fixed, "its content is written"),
+            (Need::Users, "a password opens no door of the store, it only tells who owns what"),
+            (Need::Promptness, "the dead are there until their session ends"),
+        ],
+        missing: stores::exhibitor_missing,
+        open: stores::exhibitor,
     },
     LOCAL_ROW,
     Row {

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 mod consul;
 #[cfg(feature = "etcd")]
 mod etcd;
-#[cfg(feature = "zookeeper")]
+#[cfg(feature = "exhibitor")]
+mod exhibitor;
+#[cfg(any(feature = "exhibitor", feature = "zookeeper"))]
 mod zookeeper;
 
 /// A place that is being made ready.
@@ -126,5 +128,7 @@ fn ready(store: impl Store + 'static) -> Opening {
 pub(crate) use self::consul::{consul, consul_missing};
 #[cfg(feature = "etcd")]
 pub(crate) use self::etcd::{etcd, etcd_missing};
+#[cfg(feature = "exhibitor")]
+pub(crate) use self::exhibitor::{exhibitor, exhibitor_missing};
 #[cfg(feature = "zookeeper")]
 pub(crate) use self::zookeeper::{zookeeper, zookeeper_missing};

@@ -6,6 +6,7 @@ use reception_core::{Client, Elector, ErrorKind};
 
 use crate::{
     drops::{DropAt, MOST_POLLS},
+    fixture::Property,
     play::{
         SOON, candidate, contender, eventually, in_line, leader, poll_once, ready_at_once, refused, win,
         win_within,
@@ -121,11 +122,11 @@ async fn drops_a_win(
 }
 
 pub(crate) async fn a_win_that_nobody_polls_goes_to_the_rival(scene: &Scene) -> Result {
-    let (first, one) = contender(scene).await?;
+    let (_one, one) = contender(scene).await?;
     let (_two, two) = contender(scene).await?;
     let (watching, observing) = contender(scene).await?;
-    // Where nobody can tell who stands, nobody is promised to win in the order of coming: the rival comes later.
-    let in_order = first.capabilities().candidates;
+    // Where nobody is in line the rival comes when the second has won.
+    let in_order = !scene.states(Property::WinsInAnyOrder);
     for round in 0..3 {
         let id = format!("second-{round}");
         let leadership = win(&*one, "first").await?;

@@ -6,9 +6,10 @@ use reception_core::{Client, ClientExt, OnConflict, Status};
 
 use crate::{
     drops::{DropAt, MOST_POLLS},
+    fixture::Property,
     play::{
-        SOON, WHILE, changed, eventually, ids, instance, list_all, listed, poll_once, register, register_or,
-        remains, same,
+        SOON, WHILE, changed, eventually, ids, instance, list, list_all, listed, poll_once, register,
+        register_or, remains, same,
     },
     scene::{Failure, Result, Scene, ensure, within},
 };
@@ -48,8 +49,15 @@ async fn stays_away(reader: &Arc<dyn Client>) -> Result<(), String> {
     if view.is_empty() { Ok(()) } else { Err(format!("it shows {:?}", ids(&view))) }
 }
 
-/// A store may go on telling of the dead, to who asks for any status, as long as it says that they are.
-async fn stays_dead(reader: &Arc<dyn Client>) -> Result<(), String> {
+/// No instance of the dead comes back, neither as they were nor otherwise unless the store tells of the dead.
+async fn stays_dead(scene: &Scene, reader: &Arc<dyn Client>) -> Result<(), String> {
+    if !scene.states(Property::TellsOfTheDead) {
+        return stays_away(reader).await;
+    }
+    let seen = list(reader).await.map_err(|failure| failure.to_string())?;
+    if !seen.is_empty() {
+        return Err(format!("it shows {:?} as well", ids(&seen)));
+    }
     let view = list_all(reader).await.map_err(|failure| failure.to_string())?;
     let alive = view.iter().any(|service| service.status() != Status::Down);
     if alive { Err(format!("it shows {:?}", ids(&view))) } else { Ok(()) }
@@ -91,7 +99,7 @@ pub(crate) async fn a_killed_client_is_gone_within_the_crash_bound(scene: &Scene
     let took = scene.now().saturating_since(killed);
     ensure!(took <= bound + Duration::from_secs(2), "gone after {took:?}, the crash bound is {bound:?}");
     drop(guards);
-    remains(WHILE, "the instances are gone", || stays_dead(&reader)).await
+    remains(WHILE, "the instances are gone", || stays_dead(scene, &reader)).await
 }
 
 pub(crate) async fn a_close_in_a_cut_is_gone_within_the_crash_bound(scene: &Scene) -> Result {
@@ -105,7 +113,7 @@ pub(crate) async fn a_close_in_a_cut_is_gone_within_the_crash_bound(scene: &Scen
     }
     listed(&reader, scene.patience(), &[]).await?;
     scene.heal().await?;
-    remains(WHILE * 2, "the instance is gone", || stays_dead(&reader)).await?;
+    remains(WHILE * 2, "the instance is gone", || stays_dead(scene, &reader)).await?;
     drop(owner);
     Ok(())
 }

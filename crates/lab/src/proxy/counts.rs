@@ -48,6 +48,8 @@ counters! {
     bursts: grown,
     /// HTTP/2: streams opened by clients, which in gRPC are calls. ZooKeeper: requests but for pings. HTTP/1: requests.
     requests: grown,
+    /// ZooKeeper: pings sent by clients.
+    pings: grown,
     /// HTTP/2: streams open now.
     open_streams: now,
     /// gRPC: messages sent by clients, all streams together.

@@ -14,9 +14,9 @@ pub(crate) struct Jute {
 }
 
 impl Jute {
-    /// How many requests begin in these bytes; pings are none.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> u64 {
-        let mut requests = 0;
+    /// How many requests begin in these bytes, and how many pings.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> (u64, u64) {
+        let (mut requests, mut pings) = (0, 0);
         while !bytes.is_empty() {
             if self.rest > 0 {
                 let skipped = self.rest.min(bytes.len());
@@ -29,11 +29,12 @@ impl Jute {
             let Some((length, number)) = self.head.split_at_checked(LENGTH) else { continue };
             let Ok(number) = <[u8; 4]>::try_from(number) else { continue };
             let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
-            requests += u64::from(i32::from_be_bytes(number) != PING);
+            let sort = if i32::from_be_bytes(number) == PING { &mut pings } else { &mut requests };
+            *sort += 1;
             self.rest = length.saturating_sub(number.len());
             self.head.clear();
         }
-        requests
+        (requests, pings)
     }
 }
 
@@ -47,12 +48,13 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_counted_however_they_are_cut_and_pings_are_not() {
+    fn requests_are_counted_however_they_are_cut_and_pings_apart() {
         let bytes = [frame(0, 41), frame(1, 10), frame(PING, 4), frame(2, 0), frame(3, 300)].concat();
         for size in [1, 3, 7, bytes.len()] {
             let mut jute = Jute::default();
-            let counted: u64 = bytes.chunks(size).map(|chunk| jute.feed(chunk)).sum();
-            assert_eq!(counted, 4, "{size}");
+            let counted: Vec<(u64, u64)> = bytes.chunks(size).map(|chunk| jute.feed(chunk)).collect();
+            assert_eq!(counted.iter().map(|(requests, _)| requests).sum::<u64>(), 4, "{size}");
+            assert_eq!(counted.iter().map(|(_, pings)| pings).sum::<u64>(), 1, "{size}");
         }
     }
 }

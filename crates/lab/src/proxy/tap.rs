@@ -109,7 +109,9 @@ impl Tap {
             }
             Way::ToServer => {
                 if let Some(jute) = &mut self.jute {
-                    add(&self.shared.counters.requests, jute.feed(bytes));
+                    let (requests, pings) = jute.feed(bytes);
+                    add(&self.shared.counters.requests, requests);
+                    add(&self.shared.counters.pings, pings);
                 }
                 if let Some(http1) = &mut self.http1 {
                     self.shared.ask(self.number, http1.feed(bytes));

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
-use reception_kit::CancellationToken;
+use reception_kit::{CancellationToken, readable};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, timeout},
@@ -61,7 +61,7 @@ impl Tries {
         match timeout(self.patience, guarded).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("the check panicked".to_owned()),
-            Err(_) => Err(format!("no answer within {:?}", self.patience)),
+            Err(_) => Err(format!("no answer within {:?}", readable(self.patience))),
         }
     }
 }

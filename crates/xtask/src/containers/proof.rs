@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{compose::Up, daemon::Daemon};
 use crate::{
-    Result,
+    Result, exhibitor,
     leash::{Leash, say},
     protoc,
     run::{minutes, spelled},
@@ -19,14 +19,28 @@ const BUILD: Duration = minutes(30);
 const PLAY: Duration = minutes(5);
 const BRIEF: Duration = Duration::from_secs(30);
 
+/// An image that nobody publishes.
+pub(crate) struct Made {
+    /// The folder that it is built from.
+    pub(crate) folder: &'static str,
+    /// Brings what a stand-in carries besides its packages.
+    pub(crate) carried: fn() -> Result<PathBuf>,
+    /// Where a stand-in has it.
+    pub(crate) inside: &'static str,
+}
+
 /// A service of `docker-compose.yml` and the backend that is proved on it.
 pub(crate) struct Service {
-    /// Its name in the file, the backend's, and the scheme of its URLs.
+    /// Its name in the file, and the backend's.
     pub(crate) name: &'static str,
+    /// The scheme of its URLs.
+    scheme: &'static str,
     /// What a stand-in is made of.
     pub(crate) packages: &'static [&'static str],
     /// The program that a stand-in gets besides, where the release here has none.
     pub(crate) unpacked: Option<&'static Package>,
+    /// How its image is made where none is published.
+    pub(crate) made: Option<Made>,
     /// The command that tells its version.
     pub(crate) version: &'static [&'static str],
     /// The cases that cannot be shown there, each with its reason in the fixture.
@@ -36,17 +50,43 @@ pub(crate) struct Service {
 pub(crate) const SERVICES: &[Service] = &[
     Service {
         name: "consul",
+        scheme: "consul",
         // Any that every system has.
         packages: &["base-files"],
         unpacked: Some(&servers::CONSUL),
+        made: None,
         version: &["consul", "version"],
         unproven: &["l09::candidates_stand_in_the_order_of_their_coming"],
     },
     Service {
         name: "etcd",
+        scheme: "etcd",
         packages: &["etcd-server", "etcd-client"],
         unpacked: None,
+        made: None,
         version: &["etcd", "--version"],
+        unproven: &[],
+    },
+    Service {
+        name: "zookeeper",
+        scheme: "zk",
+        packages: &["libzookeeper-java", "libslf4j-java", "default-jre-headless"],
+        unpacked: None,
+        made: None,
+        version: &["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/2181 && printf srvr >&3 && cat <&3"],
+        unproven: &[],
+    },
+    Service {
+        name: "exhibitor",
+        scheme: "exhibitor",
+        packages: &["default-jre-headless"],
+        unpacked: None,
+        made: Some(Made {
+            folder: concat!(env!("CARGO_MANIFEST_DIR"), "/../../docker/exhibitor"),
+            carried: exhibitor::provide,
+            inside: "opt/exhibitor",
+        }),
+        version: &["bash", "-c", "ls /opt/exhibitor/lib | grep exhibitor-standalone"],
         unproven: &[],
     },
 ];
@@ -117,7 +157,7 @@ pub(crate) fn play(leash: &Leash, daemon: &Daemon, suite: &Suite, up: &Up, extra
     command
         .args(extra)
         .current_dir(&suite.folder)
-        .env(service.test_variable("URL"), format!("{}://127.0.0.1:{}", service.name, up.port))
+        .env(service.test_variable("URL"), format!("{}://127.0.0.1:{}", service.scheme, up.port))
         .env(service.test_variable("CONTAINER"), &up.container)
         .env_remove("RECEPTION_TEST_ALLOW_MISSING");
     daemon.point(&mut command);

@@ -59,9 +59,14 @@ pub(crate) fn image(
     let wanted = given.as_deref().or_else(|| compose::public_image(file, &variable));
     let wanted = wanted.ok_or_else(|| format!("{}: no image is named by {variable}", compose::FILE))?;
     let known = leash.answer(&mut daemon.docker(&["image", "inspect", "--format", "{{.Id}}", wanted]), BRIEF);
-    let pulled =
-        known.map(drop).or_else(|_| leash.quiet(&mut daemon.docker(&["pull", "--quiet", wanted]), PULL));
-    match pulled {
+    let had = known.map(drop).or_else(|_| match &service.made {
+        // Nobody may have published one of this name: it is built, or not had.
+        Some(made) if given.is_none() => {
+            leash.quiet(&mut daemon.docker(&["build", "--quiet", "--tag", wanted, made.folder]), MAKE)
+        }
+        _ => leash.quiet(&mut daemon.docker(&["pull", "--quiet", wanted]), PULL),
+    });
+    match had {
         Ok(()) => {
             say(&format!("containers: {} is {wanted}", service.name));
             Ok(Image { name: wanted.to_owned(), stand_in: false })
@@ -131,6 +136,12 @@ fn make(leash: &Leash, room: &Room, mirror: &Mirror, service: &Service, kept: &P
     leash.quiet(command.args(arguments(mirror, service.packages)).arg(&root).arg(&mirror.uri), MAKE)?;
     if let Some(package) = service.unpacked {
         put(leash, package, &root)?;
+    }
+    if let Some(made) = &service.made {
+        let place = root.join(made.inside);
+        fs::create_dir_all(&place).map_err(|e| format!("{}: {e}", place.display()))?;
+        let mut copy = Command::new("cp");
+        leash.quiet(copy.arg("--recursive").arg((made.carried)()?.join(".")).arg(&place), IMPORT)?;
     }
     let fresh = room.folder().join("fresh.tar");
     let mut tar = Command::new("tar");

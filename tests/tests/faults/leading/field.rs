@@ -1,7 +1,7 @@
 //! The field of one scenario: contenders in processes of their own, each behind a proxy of its own, one history and one fenced store.
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -16,6 +16,7 @@ use reception_lab::{
 use reception_tests::PATIENCE;
 
 use super::judge;
+pub(crate) use crate::scenario::{hold as must, text as told};
 use crate::{scenario::Outcome, stage::Stage};
 
 /// What a busy machine may add to a bound that was measured on a quiet one.
@@ -26,16 +27,6 @@ pub(crate) const WORD: Duration = Duration::from_millis(500);
 
 /// The longest pause between two tries of a client.
 pub(crate) const BACKOFF: Duration = Duration::from_secs(5);
-
-/// What goes wrong on the stage, in words.
-pub(crate) fn told(error: impl fmt::Display) -> String {
-    error.to_string()
-}
-
-/// Fails with the words unless it holds.
-pub(crate) fn must(holds: bool, wrong: impl FnOnce() -> String) -> Outcome {
-    if holds { Ok(()) } else { Err(wrong()) }
-}
 
 /// The span between two times since boot; zero when the second is earlier.
 pub(crate) fn between(from: u64, to: u64) -> Duration {

@@ -137,6 +137,14 @@ pub(super) async fn a_lease_that_outlives_its_deadline_is_not_led_on(stage: &mut
     field.close(stage, played).await
 }
 
+/// A client that gives its session up by itself soon after D finds it again only when the server is back before that.
+pub(super) async fn a_lease_that_outlives_its_deadline_is_not_led_on_at_10_s(stage: &mut Stage) -> Outcome {
+    let mut field = Field::open(stage, "f05-outlived-10s", LONG).await?;
+    let rounds = stage.rounds(1, 3);
+    let played = outlived(stage, &mut field, rounds).await;
+    field.close(stage, played).await
+}
+
 /// F5, a lease that outlives D. A server that comes back gives every lease its full time again: also that of a leader whose deadline has passed.
 async fn outlived(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     let linger = (field.ttl * 3).as_millis().to_string();

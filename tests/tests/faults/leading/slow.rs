@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reception_lab::{Flow, Way, history::Event};
+use reception_lab::{
+    Flow, Way,
+    history::{Event, Line},
+};
 use reception_tests::PATIENCE;
 use tokio::time::{Instant, sleep};
 
@@ -14,6 +17,8 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// The least answer to a renewal in bytes, as it passes the proxy; pings are smaller.
 const ANSWER: u64 = 50;
+/// The least renewal in bytes, when no ping comes with it.
+const RENEWAL: u64 = 30;
 
 pub(super) async fn a_delay_of_a_fifth_is_led_through_and_of_a_half_is_a_clean_loss(
     stage: &mut Stage,
@@ -75,21 +80,65 @@ async fn late(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
         let proxy = &field.rival(leader.pid)?.proxy;
         proxy.set_both(Flow::Swallow);
         let silent = reception_lab::history::boot_ns();
-        let next = field.elected(at, field.ttl + field.failover()).await?;
-        let lost = field.lost(leader.pid, at, field.ttl).await?;
-        must(next.ns >= lost.ns, || {
-            let before = between(next.ns, lost.ns);
-            format!("{} was elected {before:?} before {} knew of its loss", next.pid, leader.pid)
-        })?;
-        let kept = between(silent, lost.ns);
-        must(kept <= field.deadline() + LOAD, || format!("it led for {kept:?} after the last answer"))?;
-        field.rival(leader.pid)?.proxy.heal().await.map_err(told)?;
-        field.heal(LOAD)?;
-        let id = field.rival(leader.pid)?.id.clone();
-        field.in_line(&id, BACKOFF + Duration::from_secs(2) + LOAD).await?;
-        leader = next;
+        leader = followed(field, leader, at, silent).await?;
     }
     Ok(())
+}
+
+pub(super) async fn an_answer_that_comes_late_when_nothing_goes_out_any_more_buys_no_time(
+    stage: &mut Stage,
+) -> Outcome {
+    let mut field = Field::open(stage, "f08-last", LONG).await?;
+    let rounds = stage.rounds(1, 5);
+    let played = last(stage, &mut field, rounds).await;
+    field.close(stage, played).await
+}
+
+/// As before, and with the renewal the way to the server ends: pings, which some sessions live on as well, arrive no more.
+async fn last(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
+    field.join(stage, 2, &[]).await?;
+    let mut leader = field.elected(0, PATIENCE).await?;
+    for _ in 0..rounds {
+        let at = field.fault("F8", &[leader.pid], &[])?;
+        slow(field, leader.pid, Way::ToClient, field.ttl * 22 / 100, Duration::ZERO)?;
+        renewed(field, leader.pid).await?;
+        field.rival(leader.pid)?.proxy.set(Way::ToServer, Flow::Swallow);
+        let silent = reception_lab::history::boot_ns();
+        leader = followed(field, leader, at, silent).await?;
+    }
+    Ok(())
+}
+
+/// The one whose renewals end at `silent`, from a fault at `at` on, knows in time and before the next one leads; then all is mended.
+async fn followed(field: &mut Field, leader: Line, at: u64, silent: u64) -> Result<Line, String> {
+    let next = field.elected(at, field.ttl + field.failover()).await?;
+    let lost = field.lost(leader.pid, at, field.ttl).await?;
+    must(next.ns >= lost.ns, || {
+        let before = between(next.ns, lost.ns);
+        format!("{} was elected {before:?} before {} knew of its loss", next.pid, leader.pid)
+    })?;
+    let kept = between(silent, lost.ns);
+    must(kept <= field.deadline() + LOAD, || format!("it led for {kept:?} after its last renewal"))?;
+    field.rival(leader.pid)?.proxy.heal().await.map_err(told)?;
+    field.heal(LOAD)?;
+    let id = field.rival(leader.pid)?.id.clone();
+    field.in_line(&id, BACKOFF + Duration::from_secs(2) + LOAD).await?;
+    Ok(next)
+}
+
+/// Waits until this one has sent a renewal.
+async fn renewed(field: &Field, pid: u32) -> Outcome {
+    let proxy = &field.rival(pid)?.proxy;
+    let (mut before, end) = (proxy.counts().bytes_to_server, Instant::now() + field.ttl);
+    loop {
+        sleep(Duration::from_millis(5)).await;
+        let sent = proxy.counts().bytes_to_server;
+        if sent >= before + RENEWAL {
+            return Ok(());
+        }
+        must(Instant::now() < end, || "no renewal".to_owned())?;
+        before = sent;
+    }
 }
 
 /// Waits until a delayed answer to a renewal has reached this one.

@@ -6,6 +6,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reception::{Client, ClientExt as _, Registration, RegistrationState, Service, ServiceName, Snapshot};
 use reception_lab::eventually;
 
+pub(crate) use crate::scenario::{hold, text};
+
 /// B: no pause between two attempts is longer.
 pub(crate) const BACKOFF: Duration = Duration::from_secs(5);
 /// X where nothing has to expire: B and 2 s.
@@ -20,16 +22,6 @@ pub(crate) const SLOW: Duration = Duration::from_secs(33);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) type Ids = BTreeSet<String>;
-
-/// An error as the text of an outcome.
-pub(crate) fn text(error: impl Display) -> String {
-    error.to_string()
-}
-
-/// Says what did not hold, unless it did.
-pub(crate) fn hold(fact: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    if fact { Ok(()) } else { Err(otherwise()) }
-}
 
 pub(crate) fn api() -> ServiceName {
     "api".parse().expect("a name")

@@ -18,6 +18,8 @@ use crate::options::Options;
 
 const CONNECT: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(30);
+/// Connections that are kept though nobody asks anything: more of them end as soon as their answer is there.
+const KEPT: usize = 2;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// One pool for all agents.
@@ -99,6 +101,7 @@ impl Wire {
         connector.set_nodelay(true);
         let mut builder = Client::builder(Tasks(supervisor.clone(), leaving.clone()));
         builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+        builder.pool_max_idle_per_host(KEPT);
         #[cfg(feature = "tls")]
         if options.tls {
             connector.enforce_http(false);

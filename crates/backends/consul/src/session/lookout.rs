@@ -57,6 +57,16 @@ impl Lookout {
             failed: watch::channel(None).0,
         }
     }
+
+    /// Whether nobody waits any more, and so nobody is to ask.
+    fn rests(&self) -> bool {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            return false;
+        }
+        self.running.store(false, Ordering::Release);
+        // One that came in between finds it running no more, or is seen here.
+        self.waiting.load(Ordering::Acquire) == 0 || self.running.swap(true, Ordering::AcqRel)
+    }
 }
 
 impl Session {
@@ -113,14 +123,7 @@ async fn look_out(session: Weak<Session>, closing: CancellationToken) {
             () = lookout.idle.notified() => false,
             () = tokio::time::sleep(EVERY) => true,
         };
-        if lookout.waiting.load(Ordering::Acquire) == 0 {
-            lookout.running.store(false, Ordering::Release);
-            // One that came in between finds it running no more, or is seen here.
-            let again =
-                lookout.waiting.load(Ordering::Acquire) > 0 && !lookout.running.swap(true, Ordering::AcqRel);
-            if again {
-                continue;
-            }
+        if lookout.rests() {
             return;
         }
         if !due {
@@ -130,6 +133,12 @@ async fn look_out(session: Weak<Session>, closing: CancellationToken) {
         let ask = session.http.send_to(session.http.home(), &call, PATIENCE.min(session.timeout()));
         let answer = tokio::select! {
             () = closing.cancelled() => return,
+            () = lookout.idle.notified() => {
+                if lookout.rests() {
+                    return;
+                }
+                continue;
+            }
             answer = ask => answer,
         };
         if let Err(failed) = answer {

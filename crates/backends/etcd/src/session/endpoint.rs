@@ -14,6 +14,7 @@ use std::{
 
 use etcd_client::ConnectOptions;
 use reception_core::{Error, ErrorKind, Result, Secret};
+use reception_kit::readable;
 
 use crate::error::{self, Meaning};
 
@@ -165,7 +166,7 @@ impl Endpoint {
     }
 
     fn overdue(&self, operation: &'static str, limit: Duration) -> Error {
-        let context = format!("{}: no answer within {limit:?}", self.address);
+        let context = format!("{}: no answer within {:?}", self.address, readable(limit));
         error::error(ErrorKind::Timeout, operation, context)
     }
 }

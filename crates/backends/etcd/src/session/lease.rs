@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, pin::pin, sync::atomic::Ordering, time::Duratio
 
 use etcd_client::{LeaseGrantOptions, LeaseTimeToLiveOptions};
 use reception_core::{Error, ErrorKind, Moment, Result};
-use reception_kit::{Backoff, sleep_until};
+use reception_kit::{Backoff, readable, sleep_until};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -130,7 +130,7 @@ fn gone(operation: &'static str, id: i64) -> Error {
 }
 
 fn late(operation: &'static str, by: Duration) -> Error {
-    error(ErrorKind::Timeout, operation, format!("no answer, {by:?} after it was due"))
+    error(ErrorKind::Timeout, operation, format!("no answer, {:?} after it was due", readable(by)))
 }
 
 fn span(seconds: i64) -> Duration {

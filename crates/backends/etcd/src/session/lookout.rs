@@ -332,7 +332,7 @@ async fn follow(session: &Session, line: Line, mut due: VecDeque<Order>) -> Erro
                 }
             }),
             answer = answers.next(OPERATION) => answer.map(|answer| {
-                session.lookout.tell(&answer, |key| session.wanted.has(key));
+                session.lookout.tell(&answer, |key| session.wants(key));
             }),
             () = session.lookout.changed.notified(), if gather_until == Moment::NEVER => {
                 gather_until = session.clock.now().saturating_add(GATHER);

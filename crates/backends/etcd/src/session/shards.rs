@@ -9,7 +9,7 @@ use std::{
 };
 
 use reception_core::{Error, ErrorKind, Result};
-use reception_kit::{Backoff, sleep_until};
+use reception_kit::{Backoff, readable, sleep_until};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -117,7 +117,10 @@ impl Seat {
         tokio::select! {
             told = tokio::time::timeout(limit, waiting) => match told {
                 Ok(told) => told,
-                Err(_) => Err(error(ErrorKind::Timeout, OPERATION, format!("no lease within {limit:?}"))),
+                Err(_) => {
+                    let why = format!("no lease within {:?}", readable(limit));
+                    Err(error(ErrorKind::Timeout, OPERATION, why))
+                }
             },
             () = closing.cancelled() => Err(session.supervisor.closed(OPERATION)),
         }

@@ -10,10 +10,15 @@ use super::Session;
 const OPERATION: &str = "reconcile";
 
 impl Session {
+    /// Whether some registration of this client has this key, also one that is being withdrawn.
+    pub(super) fn wants(&self, key: &[u8]) -> bool {
+        str::from_utf8(key).is_ok_and(|key| self.wanted.has(key))
+    }
+
     /// Removes the records among `keys`, which are on `lease`, that no registration wants.
     pub(super) async fn sweep(&self, lease: i64, keys: &BTreeSet<Vec<u8>>) {
         let services = self.layout.services();
-        let strays = keys.iter().filter(|key| key.starts_with(services.as_bytes()) && !self.wanted.has(key));
+        let strays = keys.iter().filter(|key| key.starts_with(services.as_bytes()) && !self.wants(key));
         for key in strays {
             // One that stays is found again the next time.
             drop(self.remove_stray(lease, key).await);
@@ -26,7 +31,7 @@ impl Session {
         let Some(found) = read.kvs().first().filter(|kv| kv.lease() == lease) else { return Ok(()) };
         // Whoever takes the id wants it before it writes: what was written until the read shows here, and what is written later moves
         // the revision on.
-        if self.wanted.has(key) {
+        if self.wants(key) {
             return Ok(());
         }
         let same = Compare::mod_revision(key, CompareOp::Equal, found.mod_revision());

@@ -24,6 +24,8 @@ pub(crate) struct Observer {
     name: ElectionName,
     folder: String,
     eye: Option<Eye>,
+    /// Looks at the node that names the leader, in a layout that has one.
+    naming: Option<Eye>,
     link: watch::Receiver<Link>,
     /// The link of the last read.
     turn: u64,
@@ -38,6 +40,7 @@ impl Observer {
             name: name.clone(),
             folder: session.paths.candidates(name),
             eye: None,
+            naming: None,
             link: session.link.subscribe(),
             turn: 0,
             behind: false,
@@ -47,9 +50,19 @@ impl Observer {
     async fn read(&mut self) -> Result<Holder> {
         let until = self.session.until();
         self.eye = None;
+        self.naming = None;
         loop {
             self.turn = self.session.live(OPERATION, until).await?.turn;
             self.link.mark_unchanged();
+            if let Some(path) = self.session.paths.leader(&self.name) {
+                // First the watches: what changes after them is told.
+                if !self.look_at_both(&path, until).await? {
+                    continue;
+                }
+                let found = first(&self.session, OPERATION, until, &self.name, false).await?;
+                self.behind = false;
+                return Ok(Holder::from(found.map(|first| first.leader)));
+            }
             let found = first(&self.session, OPERATION, until, &self.name, false).await?;
             let set = match &found {
                 Some(First { path, .. }) => self.look_at(path, until).await?,
@@ -76,6 +89,36 @@ impl Observer {
         }
     }
 
+    /// Watches the node that names the leader, and who is there; false when the link broke under it.
+    async fn look_at_both(&mut self, path: &str, until: Moment) -> Result<bool> {
+        let live = self.session.live(OPERATION, until).await?;
+        match self.session.send(OPERATION, until, live.client.check_and_watch_stat(path)).await? {
+            Ok((_, watcher)) => self.naming = Some(Eye::new(&live, watcher)),
+            Err(wrong) if is_unclear(&wrong) => return self.wait(until).await,
+            Err(wrong) => return Err(native(OPERATION, &format!("watching {path}"), wrong)),
+        }
+        match self.session.send(OPERATION, until, live.client.list_and_watch_children(&self.folder)).await? {
+            Ok((_, watcher)) => self.eye = Some(Eye::new(&live, watcher)),
+            // Without a folder there is no such node: its coming is told.
+            Err(zk::Error::NoNode) => self.eye = None,
+            Err(wrong) if is_unclear(&wrong) => return self.wait(until).await,
+            Err(wrong) => return Err(native(OPERATION, &format!("watching {}", self.folder), wrong)),
+        }
+        Ok(true)
+    }
+
+    /// Waits for what the watches tell.
+    async fn seen(&mut self) {
+        match (&mut self.eye, &mut self.naming) {
+            (Some(eye), Some(naming)) => tokio::select! {
+                _ = eye.next() => {}
+                _ = naming.next() => {}
+            },
+            (Some(eye), None) | (None, Some(eye)) => drop(eye.next().await),
+            (None, None) => std::future::pending().await,
+        }
+    }
+
     /// Watches for the first candidate; false when one has come.
     async fn look_around(&mut self, until: Moment) -> Result<bool> {
         let live = self.session.live(OPERATION, until).await?;
@@ -83,7 +126,7 @@ impl Observer {
         match self.session.send(OPERATION, until, listed).await? {
             Ok((children, watcher)) => {
                 self.eye = Some(Eye::new(&live, watcher));
-                return Ok(sorted(children).is_empty());
+                return Ok(sorted(&self.session.paths, children).is_empty());
             }
             Err(zk::Error::NoNode) => {}
             Err(wrong) if is_unclear(&wrong) => return self.wait(until).await,
@@ -133,17 +176,18 @@ impl Source for Observer {
             if let Some(error) = self.broken() {
                 return Err(Break::Failed(error));
             }
-            let Some(eye) = &mut self.eye else {
+            if self.eye.is_none() && self.naming.is_none() {
                 return Err(Break::Failed(error(ErrorKind::Unavailable, OPERATION, "no watch is set")));
-            };
+            }
+            let mut link = self.link.clone();
             tokio::select! {
                 biased;
-                changed = self.link.changed() => {
+                changed = link.changed() => {
                     if changed.is_err() {
                         return Err(Break::Failed(self.session.supervisor.closed(OPERATION)));
                     }
                 }
-                _ = eye.next() => self.behind = true,
+                () = self.seen() => self.behind = true,
             }
         }
         // Dropped here the read is made again: what is behind stays so until it was read.

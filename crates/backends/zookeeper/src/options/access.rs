@@ -6,15 +6,22 @@ use reception_core::{ErrorKind, Result, Secret};
 use zookeeper_client as zk;
 
 use super::{MOST_PASSWORD, OPERATION, Options};
-use crate::{error::error, session::Recipe};
+use crate::{
+    error::{NAME, error},
+    session::{Hosts, Recipe},
+};
 
 impl Options {
     /// How a session is come by, and as whom.
-    pub(crate) fn recipe(&self) -> Result<(Recipe, Option<String>)> {
+    pub(crate) fn recipe(&self, hosts: Hosts) -> Result<(Recipe, Option<String>)> {
         if let Some(client) = &self.client {
             return Ok((Recipe::Given(client.clone()), None));
         }
         let user = self.credentials()?;
+        if user.is_some() && !self.tls {
+            // Both schemes show a reader on the way what is enough to log in.
+            tracing::warn!(backend = NAME, "the user logs in without TLS: who reads along can do so, too");
+        }
         let connector = zk::Client::connector().with_session_timeout(self.ttl);
         let connector = secure(self, connector)?;
         let connector = match &user {
@@ -24,7 +31,6 @@ impl Options {
             }
             None => connector,
         };
-        let hosts = self.addresses().join(",");
         let recipe =
             Recipe::Dial { connector: Box::new(connector), hosts, tls: self.tls, owned: user.is_some() };
         Ok((recipe, user.map(|(name, _)| name)))

@@ -3,7 +3,7 @@
 use reception_core::{Moment, Result};
 use zookeeper_client as zk;
 
-use super::{OPERATION, Place, Step};
+use super::{OPERATION, Place, Standing, Step};
 use crate::{
     error::{is_unclear, native},
     session::Live,
@@ -35,7 +35,7 @@ impl Place {
         let answer = async { commit.await.map_err(reason) };
         match self.session.send(OPERATION, until, answer).await? {
             // The transaction does not tell reliably what it made: the next step reads it.
-            Ok(_) => self.adopt(live, until).await,
+            Ok(_) => self.adopt(live, i32::from(stat.version == 0), until).await,
             // Somebody was faster.
             Err(zk::Error::NoNode | zk::Error::BadVersion | zk::Error::NodeExists) => {
                 self.unsettled = false;
@@ -49,14 +49,14 @@ impl Place {
         }
     }
 
-    /// Reads what a transaction of ours has made.
-    async fn adopt(&mut self, live: &Live, until: Moment) -> Result<Step> {
+    /// Reads what a transaction of ours has made, of this version.
+    async fn adopt(&mut self, live: &Live, version: i32, until: Moment) -> Result<Step> {
         let looked = live.client.check_and_watch_stat(&self.path);
         match self.session.send(OPERATION, until, looked).await? {
             Ok((Some(stat), watcher)) if stat.ephemeral_owner == live.id => {
                 self.unsettled = false;
-                self.stands(live, &stat);
-                self.eye = Some(crate::session::Eye::new(live, watcher));
+                self.standing = Some(Standing { session: live.id, created: stat.czxid, version });
+                self.watched(live, Ok((Some(stat), watcher)));
                 Ok(Step::Done)
             }
             _ => Ok(Step::Again),
@@ -65,7 +65,7 @@ impl Place {
 }
 
 /// Why a transaction failed.
-fn reason(wrong: zk::MultiWriteError) -> zk::Error {
+pub(super) fn reason(wrong: zk::MultiWriteError) -> zk::Error {
     match wrong {
         zk::MultiWriteError::RequestFailed { source }
         | zk::MultiWriteError::OperationFailed { source, .. } => source,

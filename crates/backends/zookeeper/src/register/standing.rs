@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join;
-use reception_core::{ErrorKind, Moment, Result};
+use reception_core::{Error, ErrorKind, Moment, Result};
 use reception_kit::{Attempt, News};
 use zookeeper_client as zk;
 
@@ -12,6 +12,16 @@ use crate::{
     error::{error, is_unclear, native},
     session::{Eye, Link, Live},
 };
+
+/// What a look at our node shows.
+enum Sight {
+    Ours(zk::Stat),
+    /// On our session, and what it says is somebody else's.
+    Written,
+    /// On another session.
+    Replaced,
+    Gone,
+}
 
 /// The pause before a look that failed is made again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -41,27 +51,29 @@ impl Place {
             Ok(answers) => answers,
             Err(wrong) => return Err(native(OPERATION, &self.path, wrong)),
         };
-        if let Ok((Some(_), watcher)) = looked {
-            self.eye = Some(Eye::new(live, watcher));
-        }
         match written {
             Ok(stat) => {
                 self.unsettled = false;
                 self.stands(live, &stat);
+                self.watched(live, looked);
                 Ok(Step::Done)
             }
             Err(zk::Error::NoNode) => {
                 self.standing = None;
                 Ok(Step::Again)
             }
-            Err(zk::Error::BadVersion) => self.learn(live, until).await,
+            // A write of ours that had no answer, or one of somebody else.
+            Err(zk::Error::BadVersion) => {
+                self.eye = None;
+                Ok(self.compare(live, standing, record, until).await?.unwrap_or(Step::Again))
+            }
             Err(wrong) if is_unclear(&wrong) => self.pause(until).await,
             Err(wrong) => Err(native(OPERATION, &format!("writing {}", self.path), wrong)),
         }
     }
 
-    /// Reads what stands there and compares it; a step when nothing is left to write.
-    async fn compare(
+    /// Reads what stands there and compares it; a step when nothing is left to write, a conflict when somebody else wrote it.
+    pub(super) async fn compare(
         &mut self,
         live: &Live,
         standing: &Standing,
@@ -73,6 +85,7 @@ impl Place {
                 self.standing = None;
                 Ok(Some(Step::Again))
             }
+            Ok((data, _)) if !self.letters.has(&data) => Err(self.taken()),
             Ok((data, stat)) => {
                 self.stands(live, &stat);
                 let same = stat.czxid == standing.created && data == record;
@@ -87,15 +100,12 @@ impl Place {
         }
     }
 
-    /// Learns the version and the owner of what stands there.
-    async fn learn(&mut self, live: &Live, until: Moment) -> Result<Step> {
-        match self.session.send(OPERATION, until, live.client.check_stat(&self.path)).await? {
-            Ok(Some(stat)) if stat.ephemeral_owner == live.id => self.stands(live, &stat),
-            Ok(_) => self.standing = None,
-            Err(wrong) if is_unclear(&wrong) => {}
-            Err(wrong) => return Err(native(OPERATION, &format!("reading {}", self.path), wrong)),
-        }
-        Ok(Step::Again)
+    /// What stands in our node is not ours any more, and is left as it is.
+    fn taken(&mut self) -> Error {
+        self.standing = None;
+        self.eye = None;
+        let text = format!("somebody else wrote over {}", self.path);
+        error(ErrorKind::Conflict, OPERATION, text)
     }
 
     /// Looks at our record once more, with a new watch. News when it is not ours any more.
@@ -110,18 +120,18 @@ impl Place {
             return self.link_is();
         }
         let until = self.session.until();
-        let looked = live.client.check_and_watch_stat(&self.path);
-        match self.session.send(OPERATION, until, looked).await {
-            Ok(Ok((Some(stat), watcher))) if stat.ephemeral_owner == live.id => {
+        match self.session.send(OPERATION, until, self.sight(&live)).await {
+            Ok(Ok((Sight::Ours(stat), watcher))) => {
                 self.eye = Some(Eye::new(&live, watcher));
                 self.stands(&live, &stat);
-                None
+                std::mem::take(&mut self.doubtful).then_some(News::Healthy)
             }
-            Ok(Ok((Some(_), _))) => {
+            Ok(Ok((Sight::Written, _))) => Some(News::Taken(self.taken())),
+            Ok(Ok((Sight::Replaced, _))) => {
                 self.standing = None;
                 Some(News::Taken(self.conflict()))
             }
-            Ok(Ok((None, _))) => {
+            Ok(Ok((Sight::Gone, _))) => {
                 self.standing = None;
                 let text = format!("{} was removed", self.path);
                 Some(News::Lost(error(ErrorKind::LeaseLost, OPERATION, text)))
@@ -136,9 +146,35 @@ impl Place {
             Ok(Err(wrong)) => {
                 // Not faster than this, whatever the reason.
                 tokio::time::sleep(AGAIN).await;
+                self.doubtful = true;
                 Some(News::Doubtful(native(OPERATION, &format!("looking at {}", self.path), wrong)))
             }
-            Err(late) => Some(News::Doubtful(late)),
+            Err(late) => {
+                self.doubtful = true;
+                Some(News::Doubtful(late))
+            }
         }
+    }
+
+    /// Sets a watch and tells what stands there; it is read only when somebody has written since our last write.
+    async fn sight(&self, live: &Live) -> Result<(Sight, zk::OneshotWatcher), zk::Error> {
+        let (stat, watcher) = live.client.check_and_watch_stat(&self.path).await?;
+        let sight = match stat {
+            None => Sight::Gone,
+            Some(stat) if stat.ephemeral_owner != live.id => Sight::Replaced,
+            Some(stat) if self.standing.as_ref().is_some_and(|standing| standing.is(&stat)) => {
+                Sight::Ours(stat)
+            }
+            Some(stat) => match live.client.get_data(&self.path).await {
+                Ok((_, stat)) if stat.ephemeral_owner != live.id => Sight::Replaced,
+                Ok((data, stat)) if self.letters.has(&data) => Sight::Ours(stat),
+                Ok(_) => Sight::Written,
+                Err(zk::Error::NoNode) => Sight::Gone,
+                // Nobody can tell whose it is, so the session counts.
+                Err(zk::Error::NoAuth) => Sight::Ours(stat),
+                Err(wrong) => return Err(wrong),
+            },
+        };
+        Ok((sight, watcher))
     }
 }

@@ -9,7 +9,7 @@ use super::{Gate, Live};
 /// What a watch told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// It was written or made.
+    /// It was written or made, or the session has moved and nobody knows.
     Changed,
     /// It was removed.
     Gone,
@@ -42,6 +42,7 @@ impl Eye {
             Some(EventType::NodeCreated | EventType::NodeDataChanged | EventType::NodeChildrenChanged) => {
                 Seen::Changed
             }
+            Some(EventType::Session) | None if self.gate.has_moved() => Seen::Changed,
             Some(EventType::Session) | None => Seen::Blind,
         };
         self.seen = Some(seen);

@@ -6,7 +6,10 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -24,6 +27,8 @@ struct Life {
     ended: Mutex<bool>,
     over: CancellationToken,
     cut: CancellationToken,
+    /// The session goes on elsewhere.
+    moved: AtomicBool,
 }
 
 impl Gate {
@@ -38,6 +43,17 @@ impl Gate {
     /// Ends the session's task where it stands; the server keeps the session until it expires.
     pub(crate) fn cut(&self) {
         self.0.cut.cancel();
+    }
+
+    /// As [`cut`](Self::cut), because another task goes on with the session.
+    pub(crate) fn hand_over(&self) {
+        self.0.moved.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Whether another task goes on, or is to go on, with the session.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.0.moved.load(Ordering::SeqCst)
     }
 
     /// Waits until the session's task has ended.

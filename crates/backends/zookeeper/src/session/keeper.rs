@@ -7,26 +7,43 @@
 //!            │                 │       │
 //!            └──── leaving ────┴───────┴──► Leaving ──► Over
 //! ```
+//!
+//! Where servers are found, a session is taken to another one as it is: from Doubtful when there are others, from Up when its own is none any more.
 
 use std::{sync::Arc, time::Duration};
 
-use reception_core::{Error, ErrorKind, Result};
-use reception_kit::{Backoff, Lifeline, signal};
+use reception_core::{Error, ErrorKind, Moment, Result};
+use reception_kit::{Backoff, Lifeline, signal, sleep_until};
+use tokio::sync::watch;
 use zookeeper_client::{self as zk, SessionState};
 
-use super::{Gate, Link, Live, Recipe, Session, gate::supervised};
-use crate::error::{NAME, error, native};
+use super::{
+    Gate, Hosts, Link, Live, Recipe, Session,
+    gate::supervised,
+    seeking::{Placed, Standing, better, servers},
+};
+use crate::{
+    ensemble,
+    error::{NAME, error, native},
+};
 
 const OPERATION: &str = "session";
 /// The pauses after a session was lost: whoever waits for the next one waits no longer than this.
 const FIRST: Duration = Duration::from_millis(50);
 const SOON: Duration = Duration::from_millis(800);
+/// The pause before a session that could not leave its server tries again.
+const AGAIN: Duration = Duration::from_secs(1);
 
-/// Why a session is over.
+/// Why a session is not followed any more.
 enum End {
     Lost(Error),
     Leaving,
+    /// It should be on another server; whether its link is broken.
+    Away(bool),
 }
+
+/// What the keeper knows of the servers, where they are found.
+type Known = Option<watch::Receiver<ensemble::Known>>;
 
 pub(super) async fn keep(session: Arc<Session>, lifeline: Lifeline) {
     let outcome = hold(&session).await;
@@ -39,22 +56,23 @@ async fn hold(session: &Session) -> Result<()> {
     let mut unreached = Backoff::new();
     // A server that was reached and lost the session is asked again soon.
     let mut ended = Backoff::with_bounds(FIRST, SOON);
+    let mut known = match &session.recipe {
+        Recipe::Dial { hosts: Hosts::Found(found), .. } => Some(found.known.clone()),
+        _ => None,
+    };
     let mut turn = 0;
     loop {
         let since = session.clock.now();
-        let (lost, backoff) = match connect(session, turn + 1).await {
-            Ok(Some(live)) => {
-                turn = live.turn;
-                let (gate, id) = (live.gate.clone(), live.id);
-                if live.ttl > session.ttl {
-                    tracing::warn!(backend = NAME, asked = ?session.ttl, granted = ?live.ttl, "the server grants a longer session");
+        let (lost, backoff) = match connect(session, &mut known).await {
+            Ok(placed) => {
+                let id = placed.client.session_id().0;
+                let granted = placed.client.session_timeout();
+                if granted > session.ttl {
+                    tracing::warn!(backend = NAME, asked = ?session.ttl, ?granted, "the server grants a longer session");
                 }
-                let states = live.client.state_watcher();
-                session.link.send_replace(Link::Up(live));
-                let end = follow(session, &gate, states, &mut turn).await;
-                match end {
-                    End::Leaving => return leave(session, &gate).await,
-                    End::Lost(error) => {
+                match stand(session, placed, &mut known, &mut turn).await {
+                    (gate, Ok(())) => return leave(session, &gate).await,
+                    (gate, Err(error)) => {
                         gate.cut();
                         session.ended(id);
                         unreached.reset();
@@ -62,7 +80,6 @@ async fn hold(session: &Session) -> Result<()> {
                     }
                 }
             }
-            Ok(None) => return Ok(()),
             // A session may have been granted whose answer nobody waited for.
             Err(error) if session.leaving.is_cancelled() => return Err(error),
             Err(error) => (error, &mut unreached),
@@ -79,21 +96,98 @@ async fn hold(session: &Session) -> Result<()> {
     }
 }
 
-/// Makes a session; `None` when the client left meanwhile.
-async fn connect(session: &Session, turn: u64) -> Result<Option<Live>> {
-    let gate = Gate::new();
-    let (connector, hosts, tls) = match &session.recipe {
-        Recipe::Given(client) => {
-            return match client.state() {
+/// Follows a session from server to server; Ok when the client leaves, an error when the session is lost.
+async fn stand(
+    session: &Session,
+    mut placed: Placed,
+    known: &mut Known,
+    turn: &mut u64,
+) -> (Gate, Result<()>) {
+    loop {
+        *turn += 1;
+        let standing = placed.standing();
+        let mut states = placed.client.state_watcher();
+        session.link.send_replace(Link::Up(placed.live(*turn)));
+        let mut not_before = session.clock.now();
+        placed = loop {
+            let end = follow(session, &standing, &mut states, turn, known, not_before).await;
+            let moved = match end {
+                End::Leaving => return (standing.gate, Ok(())),
+                End::Lost(error) => return (standing.gate, Err(error)),
+                End::Away(broken) => relocate(session, &standing, known, broken).await,
+            };
+            match moved {
+                Ok(Some(moved)) => break moved,
+                Ok(None) if session.leaving.is_cancelled() => return (standing.gate, Ok(())),
+                // Better on a server that is none any more than on none.
+                Ok(None) => not_before = session.clock.now().saturating_add(AGAIN),
+                Err(error) => return (standing.gate, Err(error)),
+            }
+        };
+    }
+}
+
+/// Takes a session to another server; none when it stays where it is or the client leaves.
+async fn relocate(
+    session: &Session,
+    standing: &Standing,
+    known: &mut Known,
+    broken: bool,
+) -> Result<Option<Placed>> {
+    let (Some(known), Some(way)) = (known, session.way()) else { return Ok(None) };
+    if !broken {
+        let servers = (*known.borrow_and_update().servers).clone();
+        let moved = tokio::select! {
+            biased;
+            moved = way.round(servers, Some(standing)) => moved,
+            () = session.leaving.cancelled() => return Ok(None),
+        };
+        match moved {
+            Ok(placed) => return Ok(Some(placed)),
+            // The servers that there are now are another store's: what stands on the old one is made anew there.
+            Err(zk::Error::SessionExpired) => return Err(lost("the servers do not know the session")),
+            Err(_) if !standing.gate.has_moved() => return Ok(None),
+            Err(_) => {}
+        }
+    }
+    standing.gate.hand_over();
+    let left = async {
+        session.leaving.cancelled().await;
+        tokio::time::sleep(session.timeout / 2).await;
+    };
+    tokio::select! {
+        biased;
+        rescued = way.rescue(known, standing) => rescued.map(Some),
+        () = left => Ok(None),
+    }
+}
+
+/// Makes a session; an error too when the client leaves meanwhile.
+async fn connect(session: &Session, known: &mut Known) -> Result<Placed> {
+    let connecting = async {
+        match (&session.recipe, known) {
+            (Recipe::Given(client), _) => match client.state() {
                 SessionState::Expired | SessionState::AuthFailed | SessionState::Closed => {
                     Err(error(ErrorKind::LeaseLost, OPERATION, "the session of the given client is over"))
                 }
-                _ => Ok(Some(live(client.clone(), gate, turn))),
-            };
+                _ => Ok(Placed { client: client.clone(), gate: Gate::new(), server: None }),
+            },
+            (Recipe::Dial { connector, hosts: Hosts::Fixed(hosts), tls, .. }, _) => {
+                let gate = Gate::new();
+                let connector = zk::Connector::clone(connector);
+                let made = supervised(&session.back, &gate, dial(connector, hosts, *tls)).await;
+                let client = made.map_err(|wrong| unreached(session, wrong))?;
+                Ok(Placed { client, gate, server: None })
+            }
+            (Recipe::Dial { .. }, known) => {
+                let (Some(known), Some(way)) = (known, session.way()) else {
+                    return Err(error(ErrorKind::Internal, OPERATION, "nobody finds servers"));
+                };
+                let servers = servers(known).await?;
+                way.round(servers, None).await.map_err(|wrong| unreached(session, wrong))
+            }
         }
-        Recipe::Dial { connector, hosts, tls, .. } => (zk::Connector::clone(connector), hosts, *tls),
     };
-    let connecting = supervised(&session.back, &gate, dial(connector, hosts, tls));
     let left = async {
         session.leaving.cancelled().await;
         // A session that is granted just now is known and ended in order.
@@ -101,12 +195,8 @@ async fn connect(session: &Session, turn: u64) -> Result<Option<Live>> {
     };
     tokio::select! {
         biased;
-        made = connecting => match made {
-            Ok(client) => Ok(Some(live(client, gate, turn))),
-            Err(wrong) => Err(unreached(session, wrong)),
-        },
+        made = connecting => made,
         () = left => {
-            gate.cut();
             let text = format!("the client closed while it was connecting; tried {}", session.tried());
             Err(error(ErrorKind::Unavailable, "close", text))
         }
@@ -114,17 +204,13 @@ async fn connect(session: &Session, turn: u64) -> Result<Option<Live>> {
 }
 
 #[cfg(feature = "tls")]
-async fn dial(connector: zk::Connector, hosts: &str, tls: bool) -> Result<zk::Client, zk::Error> {
+pub(super) async fn dial(connector: zk::Connector, hosts: &str, tls: bool) -> Result<zk::Client, zk::Error> {
     if tls { connector.secure_connect(hosts).await } else { connector.connect(hosts).await }
 }
 
 #[cfg(not(feature = "tls"))]
-async fn dial(connector: zk::Connector, hosts: &str, _tls: bool) -> Result<zk::Client, zk::Error> {
+pub(super) async fn dial(connector: zk::Connector, hosts: &str, _tls: bool) -> Result<zk::Client, zk::Error> {
     connector.connect(hosts).await
-}
-
-fn live(client: zk::Client, gate: Gate, turn: u64) -> Live {
-    Live { id: client.session_id().0, ttl: client.session_timeout(), client, gate, turn }
 }
 
 fn unreached(session: &Session, wrong: zk::Error) -> Error {
@@ -137,23 +223,38 @@ fn unreached(session: &Session, wrong: zk::Error) -> Error {
     }
 }
 
-/// Follows the link of a session that stands.
-async fn follow(session: &Session, gate: &Gate, mut states: zk::StateWatcher, turn: &mut u64) -> End {
+/// Follows the link of a session that stands on one server.
+async fn follow(
+    session: &Session,
+    standing: &Standing,
+    states: &mut zk::StateWatcher,
+    turn: &mut u64,
+    known: &mut Known,
+    not_before: Moment,
+) -> End {
     // What happened before somebody looked is in no change.
     let mut unseen = Some(states.state()).filter(|state| *state != SessionState::SyncConnected);
+    let mut broken = false;
     loop {
+        let better = better(known.as_mut(), standing.server.as_deref(), broken);
+        let away = async {
+            sleep_until(&session.clock, not_before).await;
+            better.await;
+        };
         let state = match unseen.take() {
             Some(state) => state,
             None => tokio::select! {
                 biased;
                 () = session.leaving.cancelled() => return End::Leaving,
-                () = gate.over() => return End::Lost(lost("the session has ended")),
+                () = standing.gate.over() => return End::Lost(lost("the session has ended")),
                 state = states.changed() => state,
+                () = away => return End::Away(broken),
             },
         };
         match state {
             // Also when nothing was seen of a break: states merge.
             SessionState::SyncConnected | SessionState::ConnectedReadOnly => {
+                broken = false;
                 *turn += 1;
                 let turn = *turn;
                 session.link.send_modify(|link| {
@@ -163,6 +264,7 @@ async fn follow(session: &Session, gate: &Gate, mut states: zk::StateWatcher, tu
                 });
             }
             SessionState::Disconnected => {
+                broken = true;
                 let text = format!("the link is broken; tried {}", session.tried());
                 let broken = error(ErrorKind::Unavailable, OPERATION, text);
                 session.link.send_modify(|link| {

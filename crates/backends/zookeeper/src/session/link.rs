@@ -1,6 +1,6 @@
 //! The session as the parts of a client see it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use reception_core::{Error, Result};
 use zookeeper_client as zk;
@@ -17,6 +17,8 @@ pub(crate) struct Live {
     pub(crate) ttl: Duration,
     /// Grows with each time that the link is made.
     pub(crate) turn: u64,
+    /// Which one it is on, where that is known.
+    pub(crate) server: Option<Arc<str>>,
 }
 
 /// How things stand with the store.

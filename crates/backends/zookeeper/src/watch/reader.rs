@@ -4,23 +4,56 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reception_core::{Error, ErrorKind, Moment, Result, ServiceName};
+use reception_kit::signal;
 use zookeeper_client as zk;
 
 use crate::{
-    error::{error, native},
+    error::{NAME, error, native},
     session::Session,
 };
 
-/// Nodes read by one request; the request stays far below the server's limit of 1 MiB.
+/// Nodes read by one request.
 const PATHS: usize = 500;
+/// Bytes of the paths in one request: the server closes the connection on one of 1 MiB, and others choose their names.
+const BYTES: usize = 512 * 1024;
 /// Requests under way at a time.
 const ABREAST: usize = 4;
 
 /// What was found at a path.
 #[derive(Debug)]
 pub(crate) enum Found {
-    Record { data: Vec<u8>, stat: zk::Stat },
+    Record {
+        data: Vec<u8>,
+        stat: zk::Stat,
+    },
+    /// It is there, and our rights do not cover it.
+    Denied,
     Nothing,
+}
+
+impl Found {
+    /// What stands there, for who cannot do without reading it.
+    pub(crate) fn needed(self, operation: &'static str, path: &str) -> Result<Option<(Vec<u8>, zk::Stat)>> {
+        match self {
+            Self::Record { data, stat } => Ok(Some((data, stat))),
+            Self::Denied => Err(native(operation, &format!("reading {path}"), zk::Error::NoAuth)),
+            Self::Nothing => Ok(None),
+        }
+    }
+}
+
+/// Says Denied when nothing of what is there may be read.
+pub(crate) fn readable(operation: &'static str, folder: &str, found: &[(String, Found)]) -> Result<()> {
+    let any = found.iter().any(|(_, record)| matches!(record, Found::Denied));
+    if any && !found.iter().any(|(_, record)| matches!(record, Found::Record { .. })) {
+        return Err(denied(operation, folder));
+    }
+    Ok(())
+}
+
+/// Nothing of what is there may be read.
+pub(crate) fn denied(operation: &'static str, folder: &str) -> Error {
+    native(operation, &format!("reading under {folder}"), zk::Error::NoAuth)
 }
 
 /// The names of a folder's children; none when there is no folder. `fresh`: as of now, not as of what this server knows.
@@ -52,6 +85,27 @@ pub(crate) async fn children(
     session.read(operation, until, &format!("listing {folder}"), look).await
 }
 
+/// Cuts names into pages, each of which fits into one request.
+fn pages(folder: &str, names: Vec<String>) -> Vec<Vec<String>> {
+    let mut pages: Vec<Vec<String>> = Vec::new();
+    let mut bytes = 0;
+    for name in names {
+        // A path, and what the protocol puts before it.
+        let more = folder.len() + name.len() + 16;
+        match pages.last_mut().filter(|page| page.len() < PATHS && bytes + more <= BYTES) {
+            Some(page) => {
+                bytes += more;
+                page.push(name);
+            }
+            None => {
+                bytes = more;
+                pages.push(vec![name]);
+            }
+        }
+    }
+    pages
+}
+
 /// Reads children of a folder, each with what was found there.
 pub(crate) async fn read_all(
     session: &Arc<Session>,
@@ -60,17 +114,32 @@ pub(crate) async fn read_all(
     folder: &str,
     children: Vec<String>,
 ) -> Result<Vec<(String, Found)>> {
+    read_all_as(session, operation, until, folder, children, |child, found| (child, found)).await
+}
+
+/// The same, each taken as it comes: while the next ones are on their way, what came is looked at and its bytes are freed.
+pub(crate) async fn read_all_as<T: Send>(
+    session: &Arc<Session>,
+    operation: &'static str,
+    until: Moment,
+    folder: &str,
+    children: Vec<String>,
+    take: impl Fn(String, Found) -> T + Send + Sync,
+) -> Result<Vec<T>> {
     if children.len() <= 1 {
-        let mut found = Vec::new();
+        let mut taken = Vec::new();
         for child in children {
             let record = read_one(session, operation, until, &format!("{folder}/{child}")).await?;
-            found.push((child, record));
+            taken.push(take(child, record));
         }
-        return Ok(found);
+        return Ok(taken);
     }
-    let pages: Vec<Vec<String>> = children.chunks(PATHS).map(<[String]>::to_vec).collect();
-    let read = pages.into_iter().map(|page| read_page(session, operation, until, folder, page));
-    let read: Vec<Vec<_>> = stream::iter(read).buffered(ABREAST).try_collect().await?;
+    let take = &take;
+    let read = pages(folder, children).into_iter().map(|page| async move {
+        let found = read_page(session, operation, until, folder, page).await?;
+        Ok::<Vec<T>, Error>(found.into_iter().map(|(child, record)| take(child, record)).collect())
+    });
+    let read: Vec<Vec<T>> = stream::iter(read).buffered(ABREAST).try_collect().await?;
     Ok(read.into_iter().flatten().collect())
 }
 
@@ -86,6 +155,7 @@ pub(crate) async fn read_one(
             match client.get_data(&path).await {
                 Ok((data, stat)) => Ok(Found::Record { data, stat }),
                 Err(zk::Error::NoNode) => Ok(Found::Nothing),
+                Err(zk::Error::NoAuth) => Ok(Found::Denied),
                 Err(wrong) => Err(wrong),
             }
         }
@@ -119,20 +189,22 @@ async fn read_page(
     let found = |answer| match answer {
         zk::MultiReadResult::Data { data, stat } => Ok(Found::Record { data, stat }),
         zk::MultiReadResult::Error { err: zk::Error::NoNode } => Ok(Found::Nothing),
+        zk::MultiReadResult::Error { err: zk::Error::NoAuth } => Ok(Found::Denied),
         zk::MultiReadResult::Error { err } => Err(native(operation, &what, err)),
         _ => Err(error(ErrorKind::Protocol, operation, format!("{what}: an answer of another kind"))),
     };
     page.into_iter().zip(answers).map(|(child, answer)| Ok((child, found(answer)?))).collect()
 }
 
-/// The services that have instances.
+/// The services that have instances; one whose folder may not be read is left out and counted.
 pub(crate) async fn names(session: &Arc<Session>) -> Result<BTreeSet<ServiceName>> {
     const OPERATION: &str = "names";
     let until = session.until();
     let base = session.paths.base().to_owned();
-    let folders = children(session, OPERATION, until, &base, true).await?;
-    let mut names = BTreeSet::new();
-    for page in folders.chunks(PATHS) {
+    let mut folders = children(session, OPERATION, until, &base, true).await?;
+    folders.retain(|folder| ServiceName::foreign(folder).is_ok());
+    let (mut names, mut read, mut refused) = (BTreeSet::new(), 0, 0);
+    for page in &pages(&base, folders) {
         let look = |client: zk::Client| {
             let paths: Vec<String> = page.iter().map(|name| format!("{base}/{name}")).collect();
             async move {
@@ -144,23 +216,34 @@ pub(crate) async fn names(session: &Arc<Session>) -> Result<BTreeSet<ServiceName
                 answer.await
             }
         };
-        let answers = session.read(OPERATION, until, &format!("listing under {base}"), look).await?;
+        let what = format!("listing under {base}");
+        let answers = session.read(OPERATION, until, &what, look).await?;
         for (name, answer) in page.iter().zip(answers) {
-            // An empty folder stays for a while, and is swept away by the server.
-            let full = matches!(&answer, zk::MultiReadResult::Children { children } if !children.is_empty());
-            names.extend(ServiceName::foreign(name).ok().filter(|_| full));
-            refused(OPERATION, &base, answer)?;
+            match answer {
+                // An empty folder stays for a while, and is swept away by the server.
+                zk::MultiReadResult::Children { children } => {
+                    read += 1;
+                    names.extend(ServiceName::foreign(name).ok().filter(|_| !children.is_empty()));
+                }
+                zk::MultiReadResult::Error { err: zk::Error::NoNode } => {}
+                zk::MultiReadResult::Error { err: zk::Error::NoAuth } => refused += 1,
+                zk::MultiReadResult::Error { err } => return Err(native(OPERATION, &what, err)),
+                _ => {
+                    return Err(error(
+                        ErrorKind::Protocol,
+                        OPERATION,
+                        format!("{what}: an answer of another kind"),
+                    ));
+                }
+            }
         }
+    }
+    if refused > 0 {
+        // Nothing that may be read is not nothing.
+        if read == 0 {
+            return Err(denied(OPERATION, &base));
+        }
+        signal::unreadable(NAME, &base, refused);
     }
     Ok(names)
-}
-
-/// A folder that may not be read is an error, one that is gone is none.
-fn refused(operation: &'static str, base: &str, answer: zk::MultiReadResult) -> Result<(), Error> {
-    match answer {
-        zk::MultiReadResult::Error { err } if err != zk::Error::NoNode => {
-            Err(native(operation, &format!("listing under {base}"), err))
-        }
-        _ => Ok(()),
-    }
 }

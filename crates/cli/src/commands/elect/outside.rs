@@ -1,16 +1,11 @@
 //! Those outside: who reads our lines, and who asks us to stop.
 
-use std::time::Duration;
-
 use super::told::Told;
 use crate::{
     exit::{Failure, Outcome},
     output::{Broken, Output, Teller},
     signals::Signals,
 };
-
-/// How long the last lines wait for a reader that is slow.
-const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What asks us to stop.
 #[derive(Debug)]
@@ -89,7 +84,7 @@ impl<'a> Outside<'a> {
 
     /// Waits for the last lines, but not for long.
     pub(super) async fn finish(&mut self, outcome: Outcome) -> Outcome {
-        let written = if self.cut { Ok(()) } else { self.teller.finish(LAST_LINES).await };
+        let written = if self.cut { Ok(()) } else { self.teller.finish().await };
         match (outcome, written) {
             (Ok(code), Err(broken)) => Stop::Output(broken).outcome(code),
             (outcome, _) => outcome,

@@ -18,9 +18,6 @@ use crate::{
     output::Broken,
 };
 
-/// How long the last lines wait for a reader that is slow.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
 /// How it ended.
 #[derive(Debug)]
 pub(super) struct End {
@@ -85,7 +82,7 @@ impl Stay<'_> {
             killed = self.written(&mut end).await;
         }
         end.child = self.stop_child(drain, killed).await;
-        if let Err(broken) = self.teller.finish(LAST_LINES).await {
+        if let Err(broken) = self.teller.finish().await {
             end.unwritten(broken);
         }
         end
@@ -143,7 +140,7 @@ impl Stay<'_> {
                 child.kill();
                 true
             }
-            written = self.teller.finish(LAST_LINES) => {
+            written = self.teller.finish() => {
                 if let Err(broken) = written {
                     end.unwritten(broken);
                 }

@@ -32,6 +32,8 @@ pub(super) struct Stay<'a> {
     pub(super) was_there: bool,
     /// `registered` was told, and no `deregistered` since.
     pub(super) shown: bool,
+    /// Why the last try of the check was bad.
+    bad: Option<String>,
 }
 
 /// When the child starts.
@@ -81,6 +83,7 @@ impl<'a> Stay<'a> {
             start,
             was_there: false,
             shown: false,
+            bad: None,
         }
     }
 
@@ -131,6 +134,14 @@ impl<'a> Stay<'a> {
         }
     }
 
+    /// Nothing else says why an instance is not there: told at first, and when it is for another reason.
+    fn is_bad(&mut self, reason: String) {
+        if self.bad.as_ref() != Some(&reason) {
+            tracing::warn!(%reason, "the check is bad");
+            self.bad = Some(reason);
+        }
+    }
+
     /// Tells a change of the gate; Some when it was the last.
     pub(super) fn changed(&mut self, change: Option<GateChange>) -> Option<Error> {
         let service = &self.service;
@@ -149,8 +160,11 @@ impl<'a> Stay<'a> {
                 self.teller.say(Told::deregistered(service, Reason::Check));
             }
             Some(GateChange::Unconfirmed(error)) => tracing::warn!(%error, "not confirmed, tried again"),
-            Some(GateChange::Failing(reason)) => tracing::info!(%reason, "the check is bad"),
-            Some(GateChange::Passing) => tracing::info!("the check is good"),
+            Some(GateChange::Failing(reason)) => self.is_bad(reason),
+            Some(GateChange::Passing) => {
+                self.bad = None;
+                tracing::info!("the check is good");
+            }
             Some(GateChange::Lost(error)) => return Some(error),
             Some(_) => {}
             None => return Some(Error::new(ErrorKind::Closed, "health", "register", "the gate has ended")),

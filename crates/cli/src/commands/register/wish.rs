@@ -7,21 +7,15 @@ use reception::{
     health::{self, Check, GateOptions},
 };
 
-use crate::args::Register;
+use crate::{args::Register, commands::described};
 
 /// A check that is always good needs to be asked only once; the gate wants a span all the same.
 const SELDOM: Duration = Duration::from_secs(60 * 60);
 
 /// The instance.
 pub(super) fn service(register: &Register) -> Result<Service> {
-    let mut builder = Service::builder(register.name.as_str(), &register.address, register.port);
-    if let Some(id) = &register.id {
-        builder = builder.id(id.as_str());
-    }
-    for (key, value) in &register.attributes {
-        builder = builder.attribute(key, value);
-    }
-    builder.build()
+    let Register { name, address, port, id, attributes, .. } = register;
+    described(name.as_str(), address, *port, id.as_ref(), attributes)
 }
 
 /// What lets the instance in: the check that was asked for, if any.

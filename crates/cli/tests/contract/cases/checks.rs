@@ -19,7 +19,7 @@ use crate::{
     case::Case,
     ground::{Ground, is_deregistered},
     process::{Signal, all_lines, gone, lines},
-    run::{LIMIT, spawn},
+    run::{LIMIT, Run, spawn},
 };
 
 pub(crate) const CASES: &[Case] = &[
@@ -27,6 +27,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_check_must_be_good_as_often_as_it_is_told, Writing),
     case!(a_stop_before_the_first_registration_says_nothing, Writing),
     case!(a_check_that_hangs_is_killed_with_its_group, Writing),
+    case!(why_a_check_is_bad_is_told_once_for_each_reason, Writing),
     case!(a_web_check_wants_an_answer_of_success, Writing),
     case!(a_connection_check_wants_to_be_let_in, Writing),
 ];
@@ -99,6 +100,34 @@ async fn a_check_that_hangs_is_killed_with_its_group(ground: &Ground) {
     for pid in all_lines(&ground.file("pids")) {
         gone(pid.parse().expect("a number")).await;
     }
+}
+
+async fn why_a_check_is_bad_is_told_once_for_each_reason(ground: &Ground) {
+    let code = ground.file("code");
+    let end_with = |number: &str| std::fs::write(&code, number).expect("a file of ours");
+    end_with("3");
+    let check = r#"echo try >>"$DESK/tries"; exit $(cat "$DESK/code")"#;
+    let call = ground.register("a1", "--interval 50ms --fall 1 --rise 1").word("--check-cmd").word(check);
+    let mut run = call.start();
+    let told = async |run: &Run, number: &str, times: usize| {
+        let words = format!("ended with code {number}");
+        let met = eventually(LIMIT, || {
+            let err = run.err();
+            let met = err.matches(&words).count() == times;
+            async move { if met { Ok(()) } else { Err(err) } }
+        });
+        met.await.expect("the reason as often as it changed");
+    };
+    lines(&ground.file("tries"), 5).await;
+    told(&run, "3", 1).await;
+    end_with("4");
+    told(&run, "4", 1).await;
+    end_with("0");
+    run.event("registered").await;
+    end_with("3");
+    is_deregistered(&run.next().await, "a1", "check");
+    told(&run, "3", 2).await;
+    run.stop().await.quietly(0);
 }
 
 /// A web server on loopback that answers everybody with this status.

@@ -14,10 +14,15 @@ pub(crate) const CASES: &[Case] = &[
     case!(one_stale_an_outage_and_then_the_present_leader, Outage, Elections, Sharing),
     case!(a_registration_is_doubtful_once_and_recovers, Outage, Writing, Sharing),
     case!(a_stop_that_is_not_confirmed_is_told, Outage, Writing),
+    case!(a_server_that_hangs_is_told_in_time_once, Outage, Writing, Sharing, Expiry),
+    case!(a_leader_of_a_server_that_hangs_is_lost_in_time, Outage, Elections, Sharing, Expiry),
 ];
 
 /// `timeout` in the URL is 3 s; a slow machine has some more.
 const IN_TIME: Duration = Duration::from_secs(12);
+
+/// How soon a watch and a registration say that the server answers nothing: 10 s, and what a slow machine adds.
+const TOLD: Duration = Duration::from_secs(12);
 
 async fn with_the_store_away_what_needs_it_fails_in_time_with_its_place(ground: &Ground) {
     ground.store.kill();
@@ -129,5 +134,67 @@ async fn a_stop_that_is_not_confirmed_is_told(ground: &Ground) {
         assert!(!ended.out.iter().any(|line| line.contains("deregistered")), "{ended:?}");
         ground.store.restart().await.expect("the server again");
         ground.shows(&[]).await;
+    }
+}
+
+/// Connections stand and say nothing: only time can tell.
+async fn a_server_that_hangs_is_told_in_time_once(ground: &Ground) {
+    let place = ground.store.endpoint();
+    let mut run = ground.registered("a1", "").await;
+    let mut watch = ground.call("watch api").start();
+    watch.event("reset").await;
+    for round in 0..2 {
+        ground.store.freeze();
+        let began = Instant::now();
+        let doubtful = run.event("doubtful").await;
+        assert!(doubtful["error"].is_string(), "{doubtful}");
+        assert!(began.elapsed() < TOLD, "in doubt after {:?} in round {round}", began.elapsed());
+        is_stale(&watch.next().await);
+        assert!(began.elapsed() < TOLD, "stale after {:?} in round {round}", began.elapsed());
+        let began = Instant::now();
+        ground.call("list api").end().await.failed(1, &[&place]);
+        assert!(began.elapsed() < IN_TIME, "{:?}", began.elapsed());
+        assert_eq!(run.arrived(), [] as [String; 0], "doubt is told once");
+        assert_eq!(watch.arrived(), [] as [String; 0], "one stale in round {round}");
+        ground.store.thaw();
+        run.until("recovered").await;
+        ground.shows(&["a1"]).await;
+        // By now its lease may have ended and been made anew, which a view shows on its way.
+        watch.until_that(shows_a1).await;
+        drop(watch.arrived());
+        drop(run.arrived());
+    }
+    let ended = run.stop().await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+fn shows_a1(line: &Value) -> bool {
+    let holds = |field: &str| {
+        let listed = line[field].as_array();
+        listed.is_some_and(|services| services.iter().any(|service| service["id"] == "a1"))
+    };
+    holds("services") || holds("upserted")
+}
+
+/// What `ttl` in the URL is, or what a store grants for it, at most; and what a slow machine adds.
+const LEASE: Duration = Duration::from_secs(3 + 2);
+
+async fn a_leader_of_a_server_that_hangs_is_lost_in_time(ground: &Ground) {
+    let (mut leader, before) = ground.elected("c1", "").await;
+    let mut follow = ground.call("leader nightly --follow").start();
+    assert_eq!(follow.event("leader").await["token"], before);
+    ground.store.freeze();
+    let began = Instant::now();
+    let lost = leader.event("lost").await;
+    assert!(began.elapsed() < LEASE, "lost after {:?}: {lost}", began.elapsed());
+    assert_eq!(leader.next().await, json!({"event": "candidate", "id": "c1"}));
+    is_stale(&follow.next().await);
+    assert!(began.elapsed() < TOLD, "stale after {:?}", began.elapsed());
+    ground.store.thaw();
+    let after = leader.event("elected").await["token"].clone();
+    assert!(after["value"].as_u64() > before["value"].as_u64(), "tokens rise: {after} after {before}");
+    follow.until_that(|line| line["event"] == "leader" && line["token"] == after).await;
+    for run in [leader, follow] {
+        assert_eq!(run.stop().await.code, 0);
     }
 }

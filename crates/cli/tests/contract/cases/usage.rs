@@ -4,6 +4,7 @@ use crate::{call::Call, case, case::Case, ground::Ground};
 
 pub(crate) const CASES: &[Case] = &[
     case!(what_is_wrong_from_the_start_is_2),
+    case!(what_is_wrong_is_told_before_a_file_is_made),
     case!(a_record_that_is_too_large_is_2),
     case!(a_folder_that_others_can_write_is_2),
     case!(global_options_stand_before_or_after_the_command),
@@ -68,6 +69,26 @@ async fn what_is_wrong_from_the_start_is_2(_: &Ground) {
         // Without a command there is help instead.
         assert_eq!(errors, usize::from(!line.is_empty()), "{line}: {ended:?}");
     }
+}
+
+async fn what_is_wrong_is_told_before_a_file_is_made(ground: &Ground) {
+    let events = ground.file("events");
+    for words in [
+        "register api --address a/b --port 1",
+        "register api --address h --port 1 --check-http ftp://h/",
+        "register api --address h --port 1 --url nonsense",
+        "elect e --address a/b",
+        "elect e --url local:?timeout=5",
+    ] {
+        for file in [events.clone(), ground.file("no such folder").join("events")] {
+            Call::bare(words).events(file).end().await.failed(2, &[]);
+        }
+        assert!(!events.exists(), "{words}");
+    }
+    // Only then is it the file that is wrong.
+    let unfit = ground.file("no such folder").join("events");
+    ground.register("a1", "").events(unfit.clone()).end().await.failed(1, &["no such folder"]);
+    ground.elect("a1", "").events(unfit).end().await.failed(1, &["no such folder"]);
 }
 
 async fn a_record_that_is_too_large_is_2(ground: &Ground) {

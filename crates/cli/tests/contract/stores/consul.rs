@@ -34,8 +34,7 @@ async fn start() -> Result<Arc<Consul>> {
 
 pub(crate) fn consul(own: bool) -> Opening {
     Box::pin(async move {
-        let server =
-            if own { start().await? } else { Arc::clone(SHARED.get_or_try_init(start).await?) };
+        let server = if own { start().await? } else { Arc::clone(SHARED.get_or_try_init(start).await?) };
         let namespace = format!("contract-{}", PLACES.fetch_add(1, Ordering::Relaxed));
         let place: Box<dyn Store> = Box::new(Place { server, namespace });
         Ok(place)
@@ -79,7 +78,8 @@ impl Store for Place {
 
     async fn stranger(&self, election: &str, value: &str) -> Result<Box<dyn Any + Send>> {
         let api = self.server.api();
-        let made = api.put("/v1/session/create", r#"{"TTL":"60s","Behavior":"delete","NodeChecks":[]}"#).await?;
+        let made =
+            api.put("/v1/session/create", r#"{"TTL":"60s","Behavior":"delete","NodeChecks":[]}"#).await?;
         let session = made.split('"').nth(3).unwrap_or_default();
         let key = format!("/v1/kv/{}/{election}/.lock", self.namespace);
         let taken = api.put(&format!("{key}?acquire={session}&flags=3304740253564472344"), value).await?;
@@ -100,11 +100,14 @@ impl Drop for Stranger {
     fn drop(&mut self) {
         let (api, path) = (self.server.api(), format!("/v1/session/destroy/{}", self.session));
         // On a thread of its own: a case drops it inside its runtime.
-        let ended = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.expect("a runtime");
-            drop(runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), api.put(&path, "")).await }));
-        });
+        let ended =
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let runtime = runtime.expect("a runtime");
+                drop(runtime.block_on(async {
+                    tokio::time::timeout(Duration::from_secs(10), api.put(&path, "")).await
+                }));
+            });
         drop(ended.join());
     }
 }

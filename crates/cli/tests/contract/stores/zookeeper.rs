@@ -21,29 +21,35 @@ use super::{Opening, Store};
 static SHARED: OnceCell<Arc<ZooKeeper>> = OnceCell::const_new();
 static PLACES: AtomicU32 = AtomicU32::new(0);
 
-struct Place {
+pub(super) struct Place {
     server: Arc<ZooKeeper>,
     namespace: String,
 }
 
+#[cfg_attr(not(feature = "zookeeper"), expect(dead_code, reason = "asked for by the row of ZooKeeper alone"))]
 pub(crate) fn zookeeper_missing() -> Option<String> {
     let home = std::env::var_os("ZOOKEEPER_HOME").is_some();
     let jar = Path::new("/usr/share/java/zookeeper.jar");
     (!home && !jar.is_file()).then(|| format!("no {}", jar.display()))
 }
 
+#[cfg_attr(not(feature = "zookeeper"), expect(dead_code, reason = "asked for by the row of ZooKeeper alone"))]
 pub(crate) fn zookeeper(own: bool) -> Opening {
     Box::pin(async move {
-        let server = if own {
-            Arc::new(ZooKeeper::start().await?)
-        } else {
-            let start = || async { Ok::<_, Error>(Arc::new(ZooKeeper::start().await?)) };
-            Arc::clone(SHARED.get_or_try_init(start).await?)
-        };
-        let namespace = format!("contract-{}", PLACES.fetch_add(1, Ordering::Relaxed));
-        let place: Box<dyn Store> = Box::new(Place { server, namespace });
+        let place: Box<dyn Store> = Box::new(place(own).await?);
         Ok(place)
     })
+}
+
+pub(super) async fn place(own: bool) -> Result<Place> {
+    let server = if own {
+        Arc::new(ZooKeeper::start().await?)
+    } else {
+        let start = || async { Ok::<_, Error>(Arc::new(ZooKeeper::start().await?)) };
+        Arc::clone(SHARED.get_or_try_init(start).await?)
+    };
+    let namespace = format!("contract-{}", PLACES.fetch_add(1, Ordering::Relaxed));
+    Ok(Place { server, namespace })
 }
 
 fn native(wrong: &Native) -> Error {
@@ -51,6 +57,14 @@ fn native(wrong: &Native) -> Error {
 }
 
 impl Place {
+    pub(super) fn server(&self) -> &ZooKeeper {
+        &self.server
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     async fn operator(&self) -> Result<Client> {
         let connector = Client::connector().with_session_timeout(Duration::from_secs(30));
         connector.connect(&self.server.endpoint().to_string()).await.map_err(|wrong| native(&wrong))

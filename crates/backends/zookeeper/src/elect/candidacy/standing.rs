@@ -12,7 +12,7 @@ use crate::{
     error::{error, is_unclear, native},
     layout::{read_domain, write_domain},
     session::{Eye, Live, Session},
-    watch::{Found, children, read_one},
+    watch::{children, read_one},
 };
 
 const TRIES: u32 = 8;
@@ -49,7 +49,7 @@ impl Candidacy {
         // Before the await: a future that is dropped there leaves a create on its way.
         self.unsettled = true;
         let options = zk::CreateMode::EphemeralSequential.with_acls(self.session.acls());
-        let prefix = self.session.paths.candidate(&self.election, self.guid);
+        let prefix = self.session.paths.candidate(&self.election, &self.id, self.guid);
         let made = live.client.create(&prefix, &self.value, &options);
         match self.session.send(OPERATION, until, made).await? {
             Ok((stat, sequence)) => {
@@ -78,20 +78,20 @@ impl Candidacy {
             self.unsettled = false;
             return Ok(None);
         };
-        match read_one(&self.session, OPERATION, until, &path).await? {
-            Found::Record { stat, .. } if stat.ephemeral_owner == live.id => {
+        match read_one(&self.session, OPERATION, until, &path).await?.needed(OPERATION, &path)? {
+            Some((_, stat)) if stat.ephemeral_owner == live.id => {
                 self.unsettled = false;
                 let own = Own { path, created: stat.czxid, session: live.id, ttl: live.ttl };
                 self.own = Some(own.clone());
                 Ok(Some(own))
             }
             // Of a session that is over: not a node to lead with.
-            Found::Record { .. } => {
+            Some(_) => {
                 self.withdraw().await?;
                 self.forget();
                 Ok(None)
             }
-            Found::Nothing => {
+            None => {
                 self.unsettled = false;
                 Ok(None)
             }
@@ -120,10 +120,12 @@ impl Candidacy {
 
     /// The path of the node with our id in its name.
     async fn ours(&self, until: Moment) -> Result<Option<String>> {
-        let mark = format!("_c_{}-", self.guid);
-        let standing = sorted(children(&self.session, OPERATION, until, &self.folder, false).await?);
-        let child = standing.into_iter().find(|child| child.starts_with(&mark));
-        Ok(child.map(|child| format!("{}/{child}", self.folder)))
+        let prefix = self.session.paths.candidate(&self.election, &self.id, self.guid);
+        // As of now: another server than the one that took the request may not know of it yet.
+        let found = children(&self.session, OPERATION, until, &self.folder, true).await?;
+        let paths =
+            sorted(&self.session.paths, found).into_iter().map(|child| format!("{}/{child}", self.folder));
+        Ok(paths.into_iter().find(|path| path.starts_with(&prefix)))
     }
 
     /// Removes our node, wherever it stands.
@@ -171,10 +173,14 @@ async fn made_domain(session: &Arc<Session>, until: Moment) -> Result<[u8; 16]> 
         let made = live.client.create(&path, text.as_bytes(), &options);
         match session.send(OPERATION, until, made).await? {
             Ok(_) | Err(zk::Error::NodeExists) => {
-                if let Found::Record { data, .. } = read_one(session, OPERATION, until, &path).await? {
-                    return read_domain(&data).ok_or_else(|| {
-                        error(ErrorKind::Protocol, OPERATION, format!("{path} does not hold 32 hex digits"))
-                    });
+                let record = read_one(session, OPERATION, until, &path).await?.needed(OPERATION, &path)?;
+                if let Some((data, _)) = record {
+                    let Some(domain) = read_domain(&data) else {
+                        let text = format!("{path} does not hold 32 hex digits");
+                        return Err(error(ErrorKind::Protocol, OPERATION, text));
+                    };
+                    session.note_domain(live.id, domain);
+                    return Ok(domain);
                 }
             }
             Err(zk::Error::NoNode) => session.make_folder(OPERATION, until, &folder).await?,

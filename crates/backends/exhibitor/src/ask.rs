@@ -1,0 +1,161 @@
+//! One question to one Exhibitor: a connection of its own, a deadline, no redirect, a body that ends.
+
+use std::{collections::BTreeSet, fmt, future::poll_fn, pin::Pin, pin::pin, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hyper::{
+    Request, Response,
+    body::{Body as _, Incoming},
+    client::conn::http1,
+    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
+};
+use hyper_util::rt::TokioIo;
+use reception_core::{ErrorKind, Result, Secret};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+
+use crate::{
+    error::{config, status, unfound},
+    list,
+    options::Place,
+};
+
+/// The path of the list below the prefix.
+const LIST: &str = "/exhibitor/v1/cluster/list";
+/// Never left out: then the form is not defined.
+const FORMS: &str = "application/json, application/x-www-form-urlencoded;q=0.5";
+/// The most that is read of the head of an answer.
+const HEAD: usize = 16 << 10;
+const AGENT: &str = concat!("reception/", env!("CARGO_PKG_VERSION"));
+
+/// How Exhibitors are asked.
+pub(crate) struct Asker {
+    target: String,
+    login: Option<HeaderValue>,
+    #[cfg(feature = "tls")]
+    tls: Option<tokio_rustls::TlsConnector>,
+    limit: Duration,
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asker")
+            .field("target", &self.target)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Asker {
+    /// `prefix`: what stands before the path of the list; `limit`: how long one Exhibitor may take.
+    pub(crate) fn new(prefix: &str, login: Option<&(String, Secret)>, limit: Duration) -> Result<Self> {
+        let login = login.map(|(user, password)| basic(user, password)).transpose()?;
+        Ok(Self {
+            target: format!("{prefix}{LIST}"),
+            login,
+            #[cfg(feature = "tls")]
+            tls: None,
+            limit,
+        })
+    }
+
+    /// Speaks TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secure(mut self, tls: tokio_rustls::TlsConnector) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The servers that this Exhibitor tells.
+    pub(crate) async fn ask(&self, place: &Place) -> Result<BTreeSet<String>> {
+        match tokio::time::timeout(self.limit, self.exchange(place)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(unfound(ErrorKind::Unavailable, format!("no answer within {:?}", self.limit))),
+        }
+    }
+
+    async fn exchange(&self, place: &Place) -> Result<BTreeSet<String>> {
+        let failed =
+            |cause: std::io::Error| unfound(ErrorKind::Unavailable, "no connection").with_source(cause);
+        let stream = TcpStream::connect((place.host.as_str(), place.port)).await.map_err(failed)?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let name = rustls::pki_types::ServerName::try_from(place.host.clone())
+                .map_err(|cause| config("a host is no name for TLS").with_source(cause))?;
+            let failed = |cause: std::io::Error| unfound(ErrorKind::Unavailable, "no TLS").with_source(cause);
+            return self.talk(place, tls.connect(name, stream).await.map_err(failed)?).await;
+        }
+        self.talk(place, stream).await
+    }
+
+    async fn talk(
+        &self,
+        place: &Place,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin,
+    ) -> Result<BTreeSet<String>> {
+        let broken = |cause: hyper::Error| unfound(ErrorKind::Unavailable, "no answer").with_source(cause);
+        let mut request = Request::get(self.target.as_str())
+            .header(HOST, place.to_string())
+            .header(USER_AGENT, AGENT)
+            .header(ACCEPT, FORMS)
+            .header(CONNECTION, "close");
+        if let Some(login) = &self.login {
+            request = request.header(AUTHORIZATION, login);
+        }
+        let request = request.body(String::new());
+        let request = request.map_err(|cause| config("the request cannot be made").with_source(cause))?;
+        let handshake = http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(broken)?;
+        let mut answer = pin!(async {
+            let response = sender.send_request(request).await.map_err(broken)?;
+            judge(response).await
+        });
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer,
+            // The answer and the end of the connection may come together.
+            _ = connection => {}
+        }
+        answer.await
+    }
+}
+
+async fn judge(response: Response<Incoming>) -> Result<BTreeSet<String>> {
+    if let Some(wrong) = status(response.status().as_u16()) {
+        return Err(wrong);
+    }
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.to_owned();
+    list::read(&kind, &whole(response.into_body()).await?)
+}
+
+/// The whole body, unless it is too long.
+async fn whole(mut body: Incoming) -> Result<Vec<u8>> {
+    let mut read = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let frame =
+            frame.map_err(|cause| unfound(ErrorKind::Unavailable, "half an answer").with_source(cause))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if read.len() + data.len() > list::MOST_BYTES {
+            let context = format!("answered more than {} bytes", list::MOST_BYTES);
+            return Err(unfound(ErrorKind::Protocol, context));
+        }
+        read.extend_from_slice(data);
+    }
+    Ok(read)
+}
+
+/// The header that logs a user in.
+fn basic(user: &str, password: &Secret) -> Result<HeaderValue> {
+    if user.contains(':') {
+        return Err(config("the user holds a colon, which basic authentication cannot carry"));
+    }
+    let text = Secret::new(format!("{user}:{}", password.expose()));
+    let header = Secret::new(format!("Basic {}", BASE64_STANDARD.encode(text.expose())));
+    let mut value = HeaderValue::from_str(header.expose())
+        .map_err(|_| config("the user or the password cannot be sent"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
