@@ -112,6 +112,7 @@ async fn a_thousand_registrations_cost_one_pass_in_half_a_ttl() {
     sleep(TTL * 3).await;
     let halves = begun.elapsed().as_secs_f64() / (TTL.as_secs_f64() / 2.0);
     let (passes, all) = (stage.asked("PUT /v1/agent/check/") - passes, stage.proxy.asked().len() - all);
+    println!("counted: {passes} passes, {all} requests in {halves:.1} halves of a ttl");
     assert!(passes >= 3, "nobody passes the check");
     assert!(passes as f64 <= halves + 1.0, "{passes} passes in {halves:.1} halves of a ttl");
     // The comparison with the catalog comes besides, every 15 s at most.
@@ -143,6 +144,7 @@ async fn a_change_among_ten_thousand_is_one_request_and_a_tenth_of_the_bytes() {
         let bytes = stage.proxy.counts().since(&before).bytes_to_client;
         let asked = stage.asked("GET /v1/health/") - asked;
         assert!(asked <= 1, "a change costs {asked} requests");
+        println!("counted: {asked} requests, {bytes} bytes; the list takes {plain}");
         assert!(bytes * 10 <= plain, "{bytes} bytes of {plain} for one change");
     }
     client.close().await.unwrap();
