@@ -43,7 +43,11 @@ impl Default for Limits {
 }
 
 /// Answers whoever comes, for ever.
-pub(super) async fn answer_all(listener: TcpListener, limits: Limits, is_well: impl Fn(&str) -> bool) {
+pub(super) async fn answer_all(
+    listener: TcpListener,
+    limits: Limits,
+    is_well: impl Fn(&str) -> bool + Send + Sync,
+) {
     let is_well = &is_well;
     let mut open: BTreeMap<u64, CancellationToken> = BTreeMap::new();
     let mut callers = FuturesUnordered::new();
@@ -75,7 +79,11 @@ pub(super) async fn answer_all(listener: TcpListener, limits: Limits, is_well: i
 }
 
 /// One connection, one question. A caller that breaks off or talks nonsense is no news.
-async fn serve(caller: TcpStream, header: Duration, is_well: impl Fn(&str) -> bool) -> hyper::Result<()> {
+async fn serve(
+    caller: TcpStream,
+    header: Duration,
+    is_well: impl Fn(&str) -> bool + Send + Sync,
+) -> hyper::Result<()> {
     let answered = service_fn(|request| {
         let answer = answer(&request, &is_well);
         async move { Ok::<_, Infallible>(answer) }
@@ -92,7 +100,10 @@ async fn serve(caller: TcpStream, header: Duration, is_well: impl Fn(&str) -> bo
         .await
 }
 
-fn answer(request: &Request<Incoming>, is_well: impl Fn(&str) -> bool) -> Response<Full<Bytes>> {
+fn answer(
+    request: &Request<Incoming>,
+    is_well: impl Fn(&str) -> bool + Send + Sync,
+) -> Response<Full<Bytes>> {
     let asked = request.uri().path().strip_prefix(PATH);
     let (status, body) = match *request.method() {
         Method::GET | Method::HEAD if asked.is_some_and(&is_well) => (StatusCode::OK, ALIVE),
