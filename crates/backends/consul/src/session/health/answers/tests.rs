@@ -1,9 +1,9 @@
 use std::net::SocketAddr;
 
 use futures_util::future::join_all;
+use reception_kit::Supervisor;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    task::JoinHandle,
     time::{Instant, timeout},
 };
 
@@ -12,11 +12,18 @@ use super::*;
 const SOON: Duration = Duration::from_secs(30);
 const GOOD: &str = "GET /health/one HTTP/1.1\r\nhost: x\r\n\r\n";
 
-#[expect(clippy::disallowed_methods, reason = "the server of a test")]
-async fn serving(limits: Limits) -> (SocketAddr, JoinHandle<()>) {
+async fn serving(limits: Limits) -> (SocketAddr, Supervisor) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (address, tokio::spawn(answer_all(listener, limits, |asked| asked == "one")))
+    let supervisor = Supervisor::new("consul").unwrap();
+    let closing = supervisor.closing();
+    supervisor.spawn("health", async move {
+        tokio::select! {
+            () = closing.cancelled() => {}
+            () = answer_all(listener, limits, |asked| asked == "one") => {}
+        }
+    });
+    (address, supervisor)
 }
 
 /// What is answered until the connection closes.
@@ -58,7 +65,7 @@ async fn the_one_question_is_answered_and_nothing_else() {
     }
     let often = ask(address, &GOOD.repeat(1000)).await;
     assert_eq!(often.matches("HTTP/1.1").count(), 1, "one connection, one answer");
-    server.abort();
+    server.close().await;
 }
 
 #[tokio::test]
@@ -79,7 +86,7 @@ async fn slow_callers_are_let_go_and_keep_nobody_out() {
     };
     let open = join_all(slow.into_iter().map(ended)).await.iter().filter(|ended| !**ended).count();
     assert!(open < CALLERS, "{open} slow callers are still heard");
-    server.abort();
+    server.close().await;
 }
 
 #[tokio::test]
@@ -91,6 +98,6 @@ async fn a_header_that_does_not_end_is_not_waited_for() {
         let said = ask(address, "GET /health/one HTTP/1.1\r\n").await;
         assert!(!said.contains(" 200 "), "{said}");
         assert!(begun.elapsed() < SOON / 2, "{limits:?}: {:?}", begun.elapsed());
-        server.abort();
+        server.close().await;
     }
 }
