@@ -175,6 +175,20 @@ impl Stand for Stood {
         4
     }
 
+    fn spare_connections(&self) -> usize {
+        2
+    }
+
+    fn share_in_time(&self) -> u32 {
+        // A registration is Ok when the agent has told the servers and a read shows it: half of a span and more on a busy machine.
+        12
+    }
+
+    fn watches_of_an_owner(&self) -> u64 {
+        // It compares all that it has with the catalog now and then.
+        0
+    }
+
     fn reads_conflicts(&self) -> bool {
         true
     }
@@ -231,7 +245,10 @@ impl Stand for Stood {
 
     async fn residue(&self, namespace: &str) -> Result<Vec<String>> {
         // What died the agent shows as dead, and forgets after a minute or two.
-        let mut left = self.services(namespace, false).await?;
+        let left = self.services(namespace, false).await?;
+        // What carries a check of a client is its lease, and no record.
+        let told = |id: String| if id.starts_with("reception-") { format!("lease {id}") } else { id };
+        let mut left: Vec<_> = left.into_iter().map(told).collect();
         left.extend(self.keys(namespace).await?);
         // A part of a scenario's namespace has others beside it, whose sessions are none of its own.
         if !namespace.contains('/') {

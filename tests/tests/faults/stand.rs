@@ -133,6 +133,21 @@ pub(crate) trait Stand: Send + Sync {
         2
     }
 
+    /// How many connections a client may keep for later, beside those in use.
+    fn spare_connections(&self) -> usize {
+        0
+    }
+
+    /// One part in so many of what begins within the spans of F26 comes to be.
+    fn share_in_time(&self) -> u32 {
+        4
+    }
+
+    /// How many watches an owner has on each record of its own.
+    fn watches_of_an_owner(&self) -> u64 {
+        1
+    }
+
     /// Whether an id that somebody else has is found out by reading alone.
     fn reads_conflicts(&self) -> bool {
         false

@@ -196,6 +196,9 @@ impl Http {
         let answer = self.send(&Call::put(operation, path, json(operation, &verbs)?), limit).await?;
         match answer.status {
             // What is not there fails the transaction.
+            StatusCode::CONFLICT if says(&answer, "nvalid session") => {
+                Err(error(ErrorKind::LeaseLost, operation, "the session has ended"))
+            }
             StatusCode::CONFLICT => Ok(None),
             status if status.is_success() => {
                 let done: Committed = parse(operation, "reading back", &answer.body)?;
@@ -213,7 +216,7 @@ impl Http {
         session: &NewSession,
         limit: Duration,
     ) -> Result<String> {
-        let call = Call::put(operation, Path::of("session/create"), json(operation, session)?).own();
+        let call = Call::put(operation, Path::of("session/create"), json(operation, session)?).own().once();
         let answer = self.carry(&session.name, call, limit).await?;
         if answer.status.is_success() {
             return parse::<Made>(operation, "making a session", &answer.body).map(|made| made.id);

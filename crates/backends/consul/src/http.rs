@@ -1,6 +1,7 @@
 //! Speaking to the agents: one pooled client for everything, one deadline for each call, one place where a path is escaped.
 
 mod path;
+mod step;
 mod token;
 mod wire;
 
@@ -19,10 +20,13 @@ use http_body_util::Full;
 use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result};
 use reception_kit::{CancellationToken, Supervisor};
-
-use tokio::sync::{Mutex, Semaphore, oneshot};
+use tokio::{
+    sync::{Mutex, Semaphore, oneshot},
+    time::Instant,
+};
 
 pub(crate) use path::Path;
+use step::{HOLD, Step};
 pub(crate) use token::Token;
 use wire::Wire;
 
@@ -48,6 +52,8 @@ pub(crate) struct Http {
 struct Inner {
     wire: Wire,
     agents: Vec<String>,
+    /// Of each agent.
+    steps: Vec<Step>,
     secure: bool,
     /// The agent that has our registrations: asked first for everything.
     home: AtomicUsize,
@@ -80,20 +86,28 @@ pub(crate) struct Call {
     operation: &'static str,
     /// Not to be carried by another agent than the one that has our registrations.
     own: bool,
+    /// Not to be sent again when its answer was lost.
+    once: bool,
 }
 
 impl Call {
     pub(crate) fn get(operation: &'static str, path: Path) -> Self {
-        Self { method: Method::GET, path, body: Bytes::new(), operation, own: false }
+        Self { method: Method::GET, path, body: Bytes::new(), operation, own: false, once: false }
     }
 
     pub(crate) fn put(operation: &'static str, path: Path, body: Vec<u8>) -> Self {
-        Self { method: Method::PUT, path, body: body.into(), operation, own: false }
+        Self { method: Method::PUT, path, body: body.into(), operation, own: false, once: false }
     }
 
     /// Asks the agent that has our registrations, and no other.
     pub(crate) fn own(mut self) -> Self {
         self.own = true;
+        self
+    }
+
+    /// A second one of its kind would do more than the first.
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 }
@@ -114,6 +128,11 @@ impl Http {
         }
         let inner = Inner {
             wire: Wire::new(options, supervisor, leaving)?,
+            steps: options
+                .addresses()
+                .iter()
+                .map(|_| Step::new(options.ttl.min(options.election_ttl)))
+                .collect(),
             agents: options.addresses(),
             secure: options.tls,
             home: AtomicUsize::new(0),
@@ -142,14 +161,15 @@ impl Http {
 
     /// Carries out a call, by the agent that has our registrations, else by the next one that answers.
     ///
-    /// `limit` is for each agent; the whole answer has to be there by then.
+    /// `limit` is for each agent; the whole answer has to be there by then. What broke is tried once more: an answer may be lost by a connection that was about to
+    /// end, and all that is asked here comes to the same when it is asked twice, but for what is marked.
     pub(crate) async fn send(&self, call: &Call, limit: Duration) -> Result<Answer> {
         let home = self.home();
         let count = if call.own { 1 } else { self.inner.agents.len() };
         let mut tried = Vec::new();
         for step in 0..count {
             let at = (home + step) % self.inner.agents.len();
-            match self.send_to(at, call, limit).await {
+            match self.send_twice(at, call, limit).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) if passes(&failed) => tried.push(failed),
                 Err(failed) => return Err(failed),
@@ -173,15 +193,51 @@ impl Http {
         Err(refused(call.operation, call.path.plain(), answer.status, &answer.body))
     }
 
+    async fn send_twice(&self, at: usize, call: &Call, limit: Duration) -> Result<Answer> {
+        let begun = Instant::now();
+        match self.send_to(at, call, limit).await {
+            Err(broke) if broke.kind() == ErrorKind::Unavailable && !call.once => {
+                let left = limit.saturating_sub(begun.elapsed());
+                if left.is_zero() { Err(broke) } else { self.send_to(at, call, left).await }
+            }
+            other => other,
+        }
+    }
+
+    /// Asks one agent, in turns with all who ask it when it gave no answer last time.
+    async fn exchange(&self, at: usize, agent: &str, call: &Call) -> Result<Answer> {
+        let request = self.request(agent, call)?;
+        let step = self.inner.steps.get(at).ok_or_else(|| self.nobody(call.operation))?;
+        let mut turn = step.enter(self.inner.agents.len() == 1).await?;
+        let begun = Instant::now();
+        let exchange = self.inner.wire.exchange(request);
+        tokio::pin!(exchange);
+        let done = loop {
+            tokio::select! {
+                done = &mut exchange => break done,
+                () = tokio::time::sleep(HOLD), if turn.is_some() => turn = None,
+            }
+        };
+        match done {
+            Ok((status, headers, body)) => {
+                step.answered();
+                Ok(Answer { status, index: index(&headers), body })
+            }
+            Err(why) => {
+                let text = format!("{agent}: {}: {why}", call.path.plain());
+                let failed = error(why.kind(), call.operation, text);
+                if why.kind() == ErrorKind::Unavailable {
+                    step.failed(begun, &failed);
+                }
+                Err(failed)
+            }
+        }
+    }
+
     pub(crate) async fn send_to(&self, at: usize, call: &Call, limit: Duration) -> Result<Answer> {
         let agent = self.inner.agents.get(at).ok_or_else(|| self.nobody(call.operation))?;
-        let request = self.request(agent, call)?;
-        match tokio::time::timeout(limit, self.inner.wire.exchange(request)).await {
-            Ok(Ok((status, headers, body))) => Ok(Answer { status, index: index(&headers), body }),
-            Ok(Err(why)) => {
-                let text = format!("{agent}: {}: {why}", call.path.plain());
-                Err(error(why.kind(), call.operation, text))
-            }
+        match tokio::time::timeout(limit, self.exchange(at, agent, call)).await {
+            Ok(answer) => answer,
             Err(_) => {
                 let text = format!("{agent}: {}: no answer within {limit:?}", call.path.plain());
                 Err(error(ErrorKind::Timeout, call.operation, text))
@@ -256,7 +312,7 @@ impl Http {
     /// Asks every agent and says how long it took.
     pub(crate) async fn probe(&self, call: &Call, limit: Duration) -> (Vec<Endpoint>, Option<Answer>) {
         let asked = (0..self.inner.agents.len()).map(|at| async move {
-            let begun = tokio::time::Instant::now();
+            let begun = Instant::now();
             (self.send_to(at, call, limit).await, begun.elapsed())
         });
         let answers = futures_util::future::join_all(asked).await;

@@ -31,7 +31,7 @@ const RESERVED: &str = "reception-";
 const SURPLUS: &str = "reception-attribute:";
 /// What the id of a check begins with that only tells what the instance says of itself.
 const STATED: &str = "reception-status-";
-const ALIAS: &str = "reception-alias-";
+pub(crate) const ALIAS: &str = "reception-alias-";
 const MOST_META: usize = 64;
 const DOMAIN: &str = ".domain";
 

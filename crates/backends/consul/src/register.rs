@@ -179,6 +179,7 @@ impl Slot for Place {
         // What cannot be withdrawn now must not come back by a pass.
         session.health.quit(self.owner);
         session.heart.quit(self.owner).await;
+        session.lines.leave(self.owner, session.clock.now(), &self.mark);
         if self.claimed && session.supervisor.is_closed() {
             session.sweep.all(&session).await?;
             self.written = false;
@@ -187,7 +188,12 @@ impl Slot for Place {
         let _turn = session.writes.acquire().await;
         let limit = session.timeout();
         match tokio::time::timeout(limit, self.remove()).await {
-            Ok(removed) => removed,
+            Ok(removed) => {
+                if removed.is_ok() {
+                    session.lines.left(self.owner);
+                }
+                removed
+            }
             Err(_) => Err(error(
                 ErrorKind::Timeout,
                 "close",

@@ -101,6 +101,8 @@ impl Session {
         self.back.spawn("end", async move {
             session.supervisor.closing().cancelled().await;
             session.supervisor.close().await;
+            // Nobody is there to hear of it.
+            drop(session.sweep.rest(&session).await);
             session.leaving.cancel();
             drop(lifeline);
         });
@@ -165,10 +167,11 @@ impl Session {
     }
 
     /// Ends everything: what the caller has first, then the connections.
-    pub(crate) async fn close(&self) -> Result<()> {
+    pub(crate) async fn close(self: &Arc<Self>) -> Result<()> {
         self.supervisor.close().await;
+        let swept = self.sweep.rest(self).await;
         self.back.close().await;
-        Ok(())
+        swept
     }
 }
 

@@ -115,8 +115,8 @@ async fn a_thousand_registrations_cost_one_pass_in_half_a_ttl() {
     println!("counted: {passes} passes, {all} requests in {halves:.1} halves of a ttl");
     assert!(passes >= 3, "nobody passes the check");
     assert!(passes as f64 <= halves + 1.0, "{passes} passes in {halves:.1} halves of a ttl");
-    // The comparison with the catalog comes besides, every 15 s at most.
-    assert!(all <= passes + 3, "{all} requests, {passes} of them passes");
+    // The comparison with the catalog comes besides, every 10 s, and the look for failed checks.
+    assert!(all <= passes + 4, "{all} requests, {passes} of them passes");
     let view = client.list(&api()).await.unwrap();
     assert_eq!(view.len(), REGISTRATIONS);
     drop(guards);

@@ -47,7 +47,8 @@ pub(super) async fn a_crowd_of_watches_costs_one_each_and_comes_back_spread(stag
         others.push((start(stage, &ledger, &proxy, number)?, proxy));
     }
     shown(&ledger, &ours, processes, &all, 0, PATIENCE).await?;
-    let watches = processes as u64 + 1 + INSTANCES;
+    let own = stage.stand.watches_of_an_owner();
+    let watches = processes as u64 + 1 + INSTANCES * own;
     settled(stage, watches).await?;
     let before = tasks();
 
@@ -63,7 +64,7 @@ pub(super) async fn a_crowd_of_watches_costs_one_each_and_comes_back_spread(stag
     held.extend(register(&registrar, ["later".to_owned()]).await?);
     ledger.registered(&held[held.len() - 1..]);
     shown(&ledger, &ours, processes, &all, changed, SETTLE).await?;
-    settled(stage, watches + 1).await?;
+    settled(stage, watches + own).await?;
     // The new instance has a task.
     let flat = || async { if tasks() <= before + 1 { Ok(()) } else { Err(tasks()) } };
     let grew = |late| format!("more than {before} tasks and one (I6): {late}");

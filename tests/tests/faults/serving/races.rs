@@ -26,8 +26,6 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_secs(4);
 const LANES: u32 = 4;
 const GUARDS: u32 = 3;
-/// One part in so many of what is begun must come to be.
-const SHARE: u32 = 4;
 /// Everything begins and ends at some moment of this span,
 const SPAN: Duration = Duration::from_millis(50);
 /// or of this one, which leaves a busy machine the time to get somewhere.
@@ -88,10 +86,10 @@ struct Came {
 
 impl Came {
     /// Says so when nearly everything failed at once: then nothing raced.
-    fn enough(&self, rounds: u32) -> Outcome {
+    fn enough(&self, rounds: u32, share: u32) -> Outcome {
         let [registrations, leaderships] =
             [&self.registrations, &self.leaderships].map(|count| count.load(Ordering::Relaxed));
-        hold(registrations >= rounds * GUARDS / SHARE && leaderships >= rounds / SHARE, || {
+        hold(registrations >= rounds * GUARDS / share && leaderships >= rounds / share, || {
             format!(
                 "{registrations} registrations and {leaderships} leaderships came to be in {rounds} rounds"
             )
@@ -118,7 +116,7 @@ async fn race(stage: &mut Stage, namespace: &str, orderly: bool) -> Result<Vec<P
         Ok::<_, String>(proxy)
     });
     let proxies = try_join_all(lanes).await?;
-    came.enough(rounds * LANES)?;
+    came.enough(rounds * LANES, stage.stand.share_in_time())?;
     Ok(proxies)
 }
 

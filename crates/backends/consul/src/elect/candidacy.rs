@@ -106,7 +106,7 @@ impl Candidacy {
             node_checks: [],
             service_checks: vec![ServiceCheck { id: session.standing.check().to_owned() }],
         };
-        let begun = tokio::time::Instant::now();
+        let (begun, mut passed) = (tokio::time::Instant::now(), false);
         // Before the await: a future that is dropped there leaves a request on its way.
         self.unsettled = true;
         let own = loop {
@@ -115,6 +115,10 @@ impl Candidacy {
                 Ok(id) => break Own { id, renewed },
                 // The agent has not told the servers of the check yet, or they did not hear that it passes.
                 Err(early) if early.context().contains("heck") && begun.elapsed() < session.timeout() => {
+                    // Or it does not know of it any more.
+                    if !std::mem::replace(&mut passed, true) {
+                        drop(session.standing.pass(&session).await);
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(failed) => return Err(failed),
@@ -232,7 +236,7 @@ impl Claim for Candidacy {
         let consistent = |path: Path| path.flag("consistent");
         let limit = self.session.timeout();
         let (mut index, mut pair) = self.session.http.key(OPERATION, &self.key, consistent, limit).await?;
-        let mut refused = 0_u32;
+        let (mut refused, mut seen) = (0_u32, None);
         loop {
             match pair.as_ref().and_then(Pair::holder) {
                 // The reply to an earlier try was lost: the check has to be passed after this look.
@@ -247,9 +251,22 @@ impl Claim for Candidacy {
                     self.own = None;
                     return Err(Self::lost("the lock was taken from us"));
                 }
-                Some(_) => refused = 0,
+                Some(holder) => {
+                    refused = 0;
+                    // Who ended the session of one leader may have ended ours, which nobody tells us.
+                    let next = Some(holder.to_owned());
+                    if seen.is_some() && seen != next && !self.renew().await? {
+                        self.own = None;
+                        return Err(Self::lost("the session has ended"));
+                    }
+                    seen = next;
+                }
                 None => {
-                    if let Some(won) = self.take(&own).await? {
+                    let taken = self.take(&own).await;
+                    if taken.as_ref().is_err_and(|failed| failed.kind() == ErrorKind::LeaseLost) {
+                        self.own = None;
+                    }
+                    if let Some(won) = taken? {
                         self.session.standing.leads(self.guid).await;
                         return Ok(won);
                     }

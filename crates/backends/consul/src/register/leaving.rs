@@ -11,7 +11,7 @@ const OPERATION: &str = "close";
 const LOOK: Duration = Duration::from_millis(4);
 /// So many looks that show it, and others are looked for.
 const OTHERS: u32 = 4;
-const LONGEST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
 
 impl Place {
     /// Removes what we wrote, and sees that it is gone.

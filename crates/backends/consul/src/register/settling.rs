@@ -15,7 +15,7 @@ use crate::{
 
 /// Between two looks at the catalog, growing.
 const LOOK: Duration = Duration::from_millis(4);
-const LONGEST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
 /// So many looks that do not show it, and others are looked for.
 const OTHERS: u32 = 4;
 /// How long one that claims together with others waits for them to leave.

@@ -4,20 +4,23 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::sleep_until;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use super::{Line, REPAIR, Session};
 use crate::{
     api::{Found, Passed, Services, parse},
-    error::error,
+    error::{error, passes},
     http::{Call, Path},
-    layout::{OWNER, owner_mark},
+    layout::{ALIAS, OWNER, owner_mark, owner_of_check},
     options::Check,
 };
 
 const OPERATION: &str = "keep";
 /// The pause before a pass that failed is tried again, at most.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How long a withdrawal takes where nothing is wrong, and more.
+const GRACE: Duration = Duration::from_millis(300);
 
 /// Runs as long as the client.
 pub(super) async fn keep(session: Arc<Session>) {
@@ -62,6 +65,8 @@ async fn work(session: &Arc<Session>) {
                 since_good = sent;
                 if std::mem::take(&mut doubtful) {
                     session.lines.tell_all(&Line::Fine);
+                    // The agent may have started again.
+                    look_at = look_at.min(session.clock.now().saturating_add(AGAIN));
                 }
             }
             Err(failed) => {
@@ -85,6 +90,7 @@ fn due(session: &Session, sent: Moment, good: bool) -> Moment {
 async fn pass(session: &Arc<Session>) -> Result<bool> {
     let Some((check, owner)) = session.heart.check().await else { return Ok(true) };
     let limit = (session.options.ttl / 3).min(session.timeout());
+    take_away(session, limit).await?;
     match session.http.agent_pass(OPERATION, &check, limit).await? {
         Passed::Yes => Ok(true),
         Passed::Unknown => {
@@ -100,6 +106,27 @@ async fn pass(session: &Arc<Session>) -> Result<bool> {
     }
 }
 
+/// Takes away what its registration could not: it hangs on the same check, and a pass after the check lapsed would bring it back (law L6).
+async fn take_away(session: &Arc<Session>, limit: Duration) -> Result<()> {
+    let before = session.clock.now().saturating_sub(GRACE);
+    for (owner, id, mark) in session.lines.overdue(before) {
+        let gone = async {
+            let held = session.http.agent_health(OPERATION, &id, limit).await?;
+            if held.is_some_and(|held| held.meta(OWNER) == Some(&mark)) {
+                session.http.agent_deregister(OPERATION, &id, limit).await?;
+            }
+            Ok(())
+        };
+        match gone.await {
+            Ok(()) => session.lines.left(owner),
+            Err(failed) if passes(&failed) => return Err(failed),
+            // What is not allowed costs the others nothing.
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Compares all that is registered with what the catalog has of it.
 async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     if session.lines.is_empty() {
@@ -110,6 +137,22 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
         |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
     session.lines.compare(asked, seen, &lost);
+    awaken(session).await
+}
+
+/// An agent that starts again forgets at times to look what an alias check stands for, and shows the instance as failed for a minute: such a one is written again.
+async fn awaken(session: &Arc<Session>) -> Result<()> {
+    if !matches!(session.heart.check().await, Some((_, None))) {
+        return Ok(());
+    }
+    let asleep = format!("Status == critical and CheckID matches `^{ALIAS}`");
+    let path = Path::of("agent/checks").with("filter", &asleep);
+    let answer = session.http.ask(&Call::get(OPERATION, path).own(), session.timeout()).await?;
+    let found: BTreeMap<String, IgnoredAny> = parse(OPERATION, "looking for failed checks", &answer.body)?;
+    for owner in found.keys().filter_map(|check| owner_of_check(check)) {
+        let failed = error(ErrorKind::LeaseLost, OPERATION, "the agent shows it as failed, and it is not");
+        session.lines.awaken(owner, failed);
+    }
     Ok(())
 }
 

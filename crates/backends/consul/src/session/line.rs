@@ -24,6 +24,8 @@ struct End {
     id: String,
     /// Since when it stands, as far as we know.
     settled: Option<Moment>,
+    /// Its withdrawal began then.
+    leaving: Option<(Moment, String)>,
     tell: watch::Sender<Line>,
 }
 
@@ -38,7 +40,7 @@ impl Lines {
 
     pub(crate) fn open(&self, owner: Uuid, id: &str) -> watch::Receiver<Line> {
         let (tell, hear) = watch::channel(Line::Fine);
-        self.table().insert(owner, End { id: id.to_owned(), settled: None, tell });
+        self.table().insert(owner, End { id: id.to_owned(), settled: None, leaving: None, tell });
         hear
     }
 
@@ -56,6 +58,30 @@ impl Lines {
         }
     }
 
+    /// Its withdrawal begins; `mark` is what its record carries.
+    pub(crate) fn leave(&self, owner: Uuid, at: Moment, mark: &str) {
+        if let Some(end) = self.table().get_mut(&owner) {
+            end.leaving.get_or_insert_with(|| (at, mark.to_owned()));
+        }
+    }
+
+    /// Ids and marks of what should have been withdrawn by now, and was not.
+    pub(crate) fn overdue(&self, begun_before: Moment) -> Vec<(Uuid, String, String)> {
+        let table = self.table();
+        let overdue = table.iter().filter_map(|(owner, end)| {
+            let (begun, mark) = end.leaving.as_ref()?;
+            (*begun < begun_before).then(|| (*owner, end.id.clone(), mark.clone()))
+        });
+        overdue.collect()
+    }
+
+    /// It was withdrawn.
+    pub(crate) fn left(&self, owner: Uuid) {
+        if let Some(end) = self.table().get_mut(&owner) {
+            end.leaving = None;
+        }
+    }
+
     /// The ids in Consul.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.table().values().map(|end| end.id.clone()).collect()
@@ -68,6 +94,14 @@ impl Lines {
     pub(crate) fn tell(&self, owner: Uuid, line: Line) {
         if let Some(end) = self.table().get(&owner) {
             end.tell.send_replace(line);
+        }
+    }
+
+    /// Tells one that stands to write again.
+    pub(crate) fn awaken(&self, owner: Uuid, failed: Error) {
+        if let Some(end) = self.table().get_mut(&owner).filter(|end| end.settled.is_some()) {
+            end.settled = None;
+            end.tell.send_replace(Line::Lost(failed));
         }
     }
 

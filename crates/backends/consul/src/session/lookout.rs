@@ -88,7 +88,9 @@ impl Session {
         index: u64,
     ) -> Result<Answer> {
         if index == 0 {
-            return self.http.send(&Call::get(operation, path), self.timeout()).await;
+            // A server that has just become the leader may tell of an older state to who does not insist.
+            let call = Call::get(operation, path.flag("consistent"));
+            return self.http.send(&call, self.timeout()).await;
         }
         let path = path.with("index", &index.to_string()).with("wait", &format!("{}s", WAIT.as_secs()));
         self.lookout.waiting.fetch_add(1, Ordering::AcqRel);

@@ -132,7 +132,8 @@ impl Standing {
         }
     }
 
-    async fn pass(&self, session: &Arc<Session>) -> Result<Moment> {
+    /// Passes the check; writes it anew when the agent does not know it.
+    pub(crate) async fn pass(&self, session: &Arc<Session>) -> Result<Moment> {
         let limit = (session.options.election_ttl / 4).min(session.timeout());
         let sent = session.clock.now();
         match session.http.agent_pass(OPERATION, &self.check, limit).await? {

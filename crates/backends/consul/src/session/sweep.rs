@@ -1,9 +1,15 @@
 //! What a closing client has registered, withdrawn together: one question what there is, one request for each, and one look that all is gone.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use reception_core::Result;
+use reception_core::{ErrorKind, Result};
 use tokio::sync::Mutex;
 
 use super::{
@@ -12,23 +18,39 @@ use super::{
 };
 use crate::{
     api::{Found, parse},
+    error::error,
     http::{Call, Path},
 };
 
 const OPERATION: &str = "close";
-const LOOK: std::time::Duration = std::time::Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(10);
+/// So many times as long as one request may take, as long as it goes on: an agent needs some milliseconds for each of thousands.
+const LONG: u32 = 10;
 
 /// Done once for all that wait for it.
 #[derive(Debug, Default)]
-pub(crate) struct Sweep(Mutex<bool>);
+pub(crate) struct Sweep {
+    done: Mutex<State>,
+    /// What was withdrawn so far.
+    gone: AtomicUsize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Unasked,
+    Begun,
+    Done,
+}
 
 impl Sweep {
     /// Withdraws every registration of a client that closes.
     pub(crate) async fn all(&self, session: &Arc<Session>) -> Result<()> {
-        let mut done = self.0.lock().await;
-        if *done {
+        let mut state = self.done.lock().await;
+        if *state == State::Done {
             return Ok(());
         }
+        *state = State::Begun;
         // Writes of ours may be under way.
         for id in session.lines.ids() {
             session.http.still(&id).await;
@@ -40,7 +62,11 @@ impl Sweep {
             parse(OPERATION, "listing what is ours", &answer.body)?;
         let marked = marked(session, found.into_values());
         stream::iter(marked.into_keys())
-            .map(|id| async move { session.http.agent_deregister(OPERATION, &id, limit).await })
+            .map(|id| async move {
+                let gone = session.http.agent_deregister(OPERATION, &id, limit).await;
+                self.gone.fetch_add(usize::from(gone.is_ok()), Ordering::Relaxed);
+                gone
+            })
             .buffer_unordered(WRITES)
             .try_collect::<Vec<()>>()
             .await?;
@@ -48,7 +74,21 @@ impl Sweep {
         while !session.found(OPERATION).await?.is_empty() {
             tokio::time::sleep(LOOK).await;
         }
-        *done = true;
+        *state = State::Done;
         Ok(())
+    }
+
+    /// Goes on with what the registrations had no time for, as long as that gets anywhere.
+    pub(crate) async fn rest(&self, session: &Arc<Session>) -> Result<()> {
+        let state = *self.done.lock().await;
+        if state != State::Begun {
+            return Ok(());
+        }
+        let late = || error(ErrorKind::Timeout, OPERATION, "not all was withdrawn in time");
+        if self.gone.load(Ordering::Relaxed) == 0 {
+            return Err(late());
+        }
+        let long = session.timeout().saturating_mul(LONG);
+        tokio::time::timeout(long, self.all(session)).await.unwrap_or_else(|_| Err(late()))
     }
 }
