@@ -10,7 +10,8 @@ pub(crate) const NAME: &str = "consul";
 
 /// The most of an answer's text that an error repeats.
 const SHOWN: usize = 160;
-const SLOW: Retry = Retry::After(Duration::from_secs(30));
+/// For what another certificate, port or right has to heal.
+pub(crate) const SLOW: Retry = Retry::After(Duration::from_secs(30));
 
 /// An error of this backend.
 pub(crate) fn error(kind: ErrorKind, operation: &'static str, context: impl Into<String>) -> Error {
@@ -29,6 +30,8 @@ pub(crate) fn refused(operation: &'static str, what: &str, status: StatusCode, b
         409 => (ErrorKind::Conflict, None),
         413 => (ErrorKind::TooLarge, None),
         429 => (ErrorKind::Unavailable, Some(SLOW)),
+        // What Go's server says to one that does not speak TLS.
+        400 if said.contains("HTTPS server") => (ErrorKind::Config, Some(SLOW)),
         400 => (ErrorKind::InvalidInstance, None),
         // Older servers say so with a 500.
         500 if said.contains("ACL not found") => (ErrorKind::Unauthenticated, None),
@@ -56,9 +59,12 @@ pub(crate) fn nonsense(operation: &'static str, what: &str, why: impl std::fmt::
     error(ErrorKind::Protocol, operation, format!("{what}: the answer is not what it should be: {why}"))
 }
 
-/// Whether the store could not be reached, or did not answer in time: another try, or another agent, may help.
+/// Whether the store could not be reached, did not answer in time, or is not trusted: another try, or another agent, may help.
 pub(crate) fn passes(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Protocol)
+    matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Protocol | ErrorKind::Config
+    )
 }
 
 #[cfg(test)]
@@ -76,6 +82,9 @@ mod tests {
             refused("x", "y", StatusCode::FORBIDDEN, b"ACL not found").kind(),
             ErrorKind::Unauthenticated
         );
+        let plain =
+            refused("x", "y", StatusCode::BAD_REQUEST, b"Client sent an HTTP request to an HTTPS server.");
+        assert_eq!(plain.kind(), ErrorKind::Config);
         assert_eq!(refused("x", "y", StatusCode::INTERNAL_SERVER_ERROR, b"").kind(), ErrorKind::Unavailable);
     }
 

@@ -31,7 +31,7 @@ pub(crate) use token::Token;
 use wire::Wire;
 
 use crate::{
-    error::{error, passes, refused},
+    error::{SLOW, error, passes, refused},
     options::Options,
 };
 
@@ -225,8 +225,13 @@ impl Http {
             }
             Err(why) => {
                 let text = format!("{agent}: {}: {why}", call.path.plain());
-                let failed = error(why.kind(), call.operation, text);
-                if why.kind() == ErrorKind::Unavailable {
+                let kind = why.kind();
+                let mut failed = error(kind, call.operation, text);
+                // Another certificate heals it, so it is tried again, slowly.
+                if kind == ErrorKind::Config {
+                    failed = failed.with_retry(SLOW);
+                }
+                if kind != ErrorKind::Protocol {
                     step.failed(begun, &failed);
                 }
                 Err(failed)

@@ -40,7 +40,16 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn kind(&self) -> ErrorKind {
+        /// What rustls says of certificates, of an end that refuses ours, and of one that does not speak TLS.
+        const TLS: [&str; 5] = [
+            "peer certificate",
+            "certificate required",
+            "CertificateRequired",
+            "fatal alert",
+            "corrupt message",
+        ];
         match self {
+            Self::Send(_) if TLS.iter().any(|mark| self.to_string().contains(mark)) => ErrorKind::Config,
             Self::Send(_) | Self::Body => ErrorKind::Unavailable,
             Self::TooLarge | Self::Packed => ErrorKind::Protocol,
         }

@@ -1,0 +1,149 @@
+//! TLS and mTLS: who is trusted, and what is said when somebody is not.
+
+#![cfg(feature = "tls")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use reception_core::{Change, Client, ClientExt, Dialer, ErrorKind, Result, Service, ServiceName};
+use reception_lab::{Consul, ConsulOptions, ConsulTls};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// An authority and the files that it signed.
+struct Authority {
+    folder: TempDir,
+    issuer: Issuer<'static, KeyPair>,
+    ca: PathBuf,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        let key = KeyPair::generate().unwrap();
+        let ca = folder.path().join("ca.pem");
+        fs::write(&ca, params.self_signed(&key).unwrap().pem()).unwrap();
+        Self { folder, issuer: Issuer::new(params, key), ca }
+    }
+
+    fn sign(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
+        let mut params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        let paths =
+            (self.folder.path().join(format!("{name}.pem")), self.folder.path().join(format!("{name}.key")));
+        fs::write(&paths.0, cert.pem()).unwrap();
+        fs::write(&paths.1, key.serialize_pem()).unwrap();
+        paths
+    }
+
+    async fn agent(&self, subject: &str, client_auth: bool) -> Consul {
+        let (cert, key) = self.sign("agent", subject);
+        let tls = ConsulTls::new(&self.ca, cert, key).client_auth(client_auth);
+        Consul::start_with(ConsulOptions::default().tls(tls)).await.unwrap()
+    }
+}
+
+async fn dial(url: &str) -> Result<Arc<dyn Client>> {
+    Dialer::new().with(reception_consul::BACKEND).unwrap().dial(url).await
+}
+
+async fn secure(consul: &Consul, options: &str) -> Arc<dyn Client> {
+    dial(&format!("consul://{}/test?timeout=2s&{options}", consul.secure_endpoint())).await.unwrap()
+}
+
+fn api() -> ServiceName {
+    "api".parse().unwrap()
+}
+
+async fn works(client: &Arc<dyn Client>) {
+    let one = Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+    let registration = client.register(one).await.unwrap();
+    assert_eq!(client.list(&api()).await.unwrap().len(), 1);
+    let mut watcher = client.watch(&api()).await.unwrap();
+    let first = tokio::time::timeout(SOON, watcher.next()).await.unwrap().unwrap().unwrap();
+    assert!(matches!(&first, Change::Reset(view) if view.len() == 1), "{first:?}");
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_the_named_authority_signed_is_trusted() {
+    let authority = Authority::new();
+    let consul = authority.agent("127.0.0.1", false).await;
+    let ca = authority.ca.display();
+    works(&secure(&consul, &format!("ca={ca}")).await).await;
+    let url = format!("consul+tls://{}/test?ca={ca}", consul.secure_endpoint());
+    works(&dial(&url).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_asks_for_a_certificate_gets_ours() {
+    let authority = Authority::new();
+    let consul = authority.agent("127.0.0.1", true).await;
+    let (cert, key) = authority.sign("client", "client");
+    let ca = format!("ca={}", authority.ca.display());
+    works(&secure(&consul, &format!("{ca}&cert={}&key={}", cert.display(), key.display())).await).await;
+    let error = secure(&consul, &ca).await.list(&api()).await.unwrap_err();
+    // The agent closes the connection, and says why only if that is read before the end.
+    assert!([ErrorKind::Config, ErrorKind::Unavailable].contains(&error.kind()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_trusted_is_refused_and_says_why() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let consul = authority.agent("127.0.0.1", false).await;
+    let elsewhere = authority.agent("elsewhere.example", false).await;
+    for (agent, ca) in [(&consul, &stranger.ca), (&elsewhere, &authority.ca)] {
+        let error = secure(agent, &format!("ca={}", ca.display())).await.list(&api()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_and_plain_text_do_not_hang_on_each_other() {
+    let authority = Authority::new();
+    let consul = authority.agent("127.0.0.1", false).await;
+    let ca = authority.ca.display();
+    for url in [
+        format!("consul://{}/test?timeout=2s", consul.secure_endpoint()),
+        format!("consul+tls://{}/test?timeout=2s&ca={ca}", consul.endpoint()),
+    ] {
+        let client = dial(&url).await.unwrap();
+        let answer = tokio::time::timeout(SOON, client.list(&api())).await.unwrap();
+        let error = answer.unwrap_err();
+        assert!(
+            [ErrorKind::Config, ErrorKind::Protocol, ErrorKind::Unavailable].contains(&error.kind()),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn half_given_and_wrong_files_are_refused_by_dial() {
+    let authority = Authority::new();
+    let (cert, key) = authority.sign("client", "client");
+    let (_, other) = authority.sign("other", "other");
+    let ca = authority.ca.display();
+    for (options, why) in [
+        ("tls=true".to_owned(), "needs option \"ca\""),
+        (format!("ca={ca}&cert={}", cert.display()), "option \"cert\" needs \"key\""),
+        (format!("ca={ca}&key={}", key.display()), "option \"key\" needs \"cert\""),
+        (format!("ca={ca}&cert={}&key={}", cert.display(), other.display()), "is not the key of"),
+        ("ca=/missing".to_owned(), "option \"ca\": /missing: entity not found"),
+        (format!("ca={ca}&tls=false"), "option \"tls\" is false"),
+    ] {
+        let error = dial(&format!("consul://h1/test?{options}")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains(why), "{options}: {error}");
+    }
+}
