@@ -1,7 +1,7 @@
 //! Which of the servers that were found a session goes to, one at a time.
 //!
 //! The driver's own list of servers is fixed and it does not tell which one it uses. So it is given one server only, and a session that has to
-//! leave it is taken over by another driver: to the store it is the same session.
+//! leave it is taken over by another driver: to the store it is the same session. So is one whose link stays broken, with a fixed list too.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -17,9 +17,10 @@ use crate::{
 };
 
 const OPERATION: &str = "session";
-/// The pauses between rounds over all servers.
-const FIRST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_millis(800);
+/// The pauses between rounds over all servers: at least this, and at random up to as much more. A session must not be lost for a pause, and a
+/// server that is away must not be asked more than twenty times in 10 s.
+const PAUSE: Duration = Duration::from_millis(500);
+const MORE: Duration = Duration::from_millis(200);
 
 /// A session on a server, just opened.
 pub(super) struct Placed {
@@ -171,7 +172,7 @@ impl Way<'_> {
         standing: &Standing,
     ) -> Result<Placed, Error> {
         let until = self.session.clock.now().saturating_add(standing.ttl * 7 / 5);
-        let mut backoff = Backoff::with_bounds(FIRST, LONGEST);
+        let mut backoff = Backoff::with_bounds(MORE, MORE);
         loop {
             let servers = (*known.borrow_and_update().servers).clone();
             let lost = |why: &str| Err(error(ErrorKind::LeaseLost, OPERATION, why));
@@ -184,7 +185,7 @@ impl Way<'_> {
                 }
                 Err(wrong) => {
                     let pause = backoff.next(&native(OPERATION, "going to another server", wrong));
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(PAUSE + pause).await;
                 }
             }
         }
