@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use reception_core::{Client, ClientExt, Dialer, RegistrationState, Service, ServiceName};
-use reception_lab::{Proxy, ZooKeeper, ZooKeeperSession};
+use reception_lab::{Proxy, ZooKeeper, ZooKeeperSession, eventually};
 use tokio::time::Instant;
 
 /// Shorter than what a session of this long bridges by 2 s and more.
@@ -48,6 +48,39 @@ async fn a_client_is_back_soon_after_its_server_however_long_that_was_away() {
         openings.iter().filter_map(|opening| Some(ZooKeeperSession::read(opening)?.id())).collect();
     assert_eq!(sessions.len(), 1, "the session was replaced");
     leadership.resign().await.unwrap();
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_outlives_a_server_that_was_down_for_longer_than_it() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let url = format!("zk://{}/prod?ttl=2s&timeout=20s", zookeeper.endpoint());
+    let client = Dialer::new().with(reception_zookeeper::BACKEND).unwrap().dial(&url).await.unwrap();
+    let one = Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+    let registration = client.register(one).await.unwrap();
+    let owner = || async {
+        let direct = zookeeper_client::Client::connect(&zookeeper.endpoint().to_string()).await.unwrap();
+        let found = direct.check_stat("/prod/api/one").await.unwrap();
+        found.map(|stat| (stat.ephemeral_owner, stat.czxid))
+    };
+    let before = owner().await;
+    zookeeper.kill();
+    // The driver itself gives a session up after 1.4 of its time.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // The server begins its time anew.
+    zookeeper.restart().await.unwrap();
+    let active = eventually(Duration::from_secs(10), || async {
+        match registration.state() {
+            RegistrationState::Active => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    active.await.unwrap();
+    // Past the end of that time, too.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(before.is_some());
+    assert_eq!(owner().await, before, "the record was made anew");
     registration.close().await.unwrap();
     client.close().await.unwrap();
 }
