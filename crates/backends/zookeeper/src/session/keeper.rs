@@ -9,7 +9,6 @@
 //! ```
 //!
 //! Where servers are found, a session is taken to another one as it is: from Doubtful when there are others, from Up when its own is none any more.
-//! The driver's own pauses double without end. So a link that stays broken is made again from here, whatever the servers come from.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,8 +31,6 @@ const OPERATION: &str = "session";
 /// The pauses after a session was lost: whoever waits for the next one waits no longer than this.
 const FIRST: Duration = Duration::from_millis(50);
 const SOON: Duration = Duration::from_millis(800);
-/// The driver has tried four times by then, and would pause for 0.8 s, 1.6 s, 3.2 s.
-const LATE: Duration = Duration::from_secs(1);
 /// The pause before a session that could not leave its server tries again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -59,15 +56,9 @@ async fn hold(session: &Session) -> Result<()> {
     let mut unreached = Backoff::new();
     // A server that was reached and lost the session is asked again soon.
     let mut ended = Backoff::with_bounds(FIRST, SOON);
-    // A fixed list never changes: its sender lives as long as this.
-    let (_fixed, mut known) = match &session.recipe {
-        Recipe::Dial { hosts: Hosts::Found(found), .. } => (None, Some(found.known.clone())),
-        Recipe::Dial { hosts: Hosts::Fixed(hosts), .. } => {
-            let servers = Arc::new(hosts.split(',').map(str::to_owned).collect());
-            let (sender, known) = watch::channel(ensemble::Known { servers, trouble: None });
-            (Some(sender), Some(known))
-        }
-        Recipe::Given(_) => (None, None),
+    let mut known = match &session.recipe {
+        Recipe::Dial { hosts: Hosts::Found(found), .. } => Some(found.known.clone()),
+        _ => None,
     };
     let mut turn = 0;
     loop {
@@ -243,17 +234,12 @@ async fn follow(
 ) -> End {
     // What happened before somebody looked is in no change.
     let mut unseen = Some(states.state()).filter(|state| *state != SessionState::SyncConnected);
-    let ours = known.is_some();
-    let mut broken = None;
+    let mut broken = false;
     loop {
-        let better = better(known.as_mut(), standing.server.as_deref(), broken.is_some());
-        let late = broken.filter(|_| ours).map_or(Moment::NEVER, |since: Moment| since.saturating_add(LATE));
+        let better = better(known.as_mut(), standing.server.as_deref(), broken);
         let away = async {
             sleep_until(&session.clock, not_before).await;
-            tokio::select! {
-                () = better => {}
-                () = sleep_until(&session.clock, late) => {}
-            }
+            better.await;
         };
         let state = match unseen.take() {
             Some(state) => state,
@@ -262,13 +248,13 @@ async fn follow(
                 () = session.leaving.cancelled() => return End::Leaving,
                 () = standing.gate.over() => return End::Lost(lost("the session has ended")),
                 state = states.changed() => state,
-                () = away => return End::Away(broken.is_some()),
+                () = away => return End::Away(broken),
             },
         };
         match state {
             // Also when nothing was seen of a break: states merge.
             SessionState::SyncConnected | SessionState::ConnectedReadOnly => {
-                broken = None;
+                broken = false;
                 *turn += 1;
                 let turn = *turn;
                 session.link.send_modify(|link| {
@@ -278,12 +264,12 @@ async fn follow(
                 });
             }
             SessionState::Disconnected => {
-                broken = broken.or_else(|| Some(session.clock.now()));
+                broken = true;
                 let text = format!("the link is broken; tried {}", session.tried());
-                let why = error(ErrorKind::Unavailable, OPERATION, text);
+                let broken = error(ErrorKind::Unavailable, OPERATION, text);
                 session.link.send_modify(|link| {
                     if let Link::Up(live) = &*link {
-                        *link = Link::Doubtful(live.clone(), why);
+                        *link = Link::Doubtful(live.clone(), broken);
                     }
                 });
             }

@@ -1,7 +1,7 @@
 //! Which of the servers that were found a session goes to, one at a time.
 //!
 //! The driver's own list of servers is fixed and it does not tell which one it uses. So it is given one server only, and a session that has to
-//! leave it is taken over by another driver: to the store it is the same session. So is one whose link stays broken, with a fixed list too.
+//! leave it is taken over by another driver: to the store it is the same session.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -17,12 +17,9 @@ use crate::{
 };
 
 const OPERATION: &str = "session";
-/// The pauses between rounds over all servers: at least this, and at random up to as much more. A session must not be lost for a pause, and a
-/// server that is away must not be asked more than twenty times in 10 s. Once the session may have expired they grow.
-const PAUSE: Duration = Duration::from_millis(500);
-const MORE: Duration = Duration::from_millis(200);
-/// They grow to this, or to a third of the session: a store that comes back must find us in time.
-const LONGEST: Duration = Duration::from_secs(5);
+/// The pauses between rounds over all servers.
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_millis(800);
 
 /// A session on a server, just opened.
 pub(super) struct Placed {
@@ -167,16 +164,14 @@ impl Way<'_> {
         Ok((client, gate))
     }
 
-    /// Takes a session whose link is broken to whatever server takes it, until one knows that it is over: a store that was down itself keeps
-    /// it for as long again.
+    /// Takes a session whose link is broken to whatever server takes it, for as long as the store may keep it.
     pub(super) async fn rescue(
         self,
         known: &mut watch::Receiver<Known>,
         standing: &Standing,
     ) -> Result<Placed, Error> {
         let until = self.session.clock.now().saturating_add(standing.ttl * 7 / 5);
-        let most = (standing.ttl / 3).clamp(MORE, LONGEST);
-        let (mut soon, mut later) = (Backoff::with_bounds(MORE, MORE), Backoff::with_bounds(MORE, most));
+        let mut backoff = Backoff::with_bounds(FIRST, LONGEST);
         loop {
             let servers = (*known.borrow_and_update().servers).clone();
             let lost = |why: &str| Err(error(ErrorKind::LeaseLost, OPERATION, why));
@@ -184,11 +179,12 @@ impl Way<'_> {
                 Ok(placed) => return Ok(placed),
                 Err(zk::Error::SessionExpired) => return lost("the session has expired"),
                 Err(wrong @ zk::Error::AuthFailed) => return Err(native(OPERATION, "logging in", wrong)),
+                Err(_) if self.session.clock.now() >= until => {
+                    return lost("no server was found for as long as a session lives");
+                }
                 Err(wrong) => {
-                    let over = self.session.clock.now() >= until;
-                    let backoff = if over { &mut later } else { &mut soon };
                     let pause = backoff.next(&native(OPERATION, "going to another server", wrong));
-                    tokio::time::sleep(PAUSE + pause).await;
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
