@@ -1,7 +1,5 @@
 //! Folders that the server sweeps away as soon as they are empty.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::time::Duration;
 
 use reception_core::{Client, ClientExt, Dialer, Service, ServiceName};
