@@ -5,6 +5,7 @@
 //! - [`ZooKeeperEnsemble`]: several of them that are one store; [`Exhibitor`]: a real one that lists them.
 //! - [`Etcdctl`]: its command line program, the foreign client of the interop tests.
 //! - [`Container`]: a docker container like a given one, killed, restarted and paused at will.
+//! - [`Hosted`]: a server that is one or the other, a process or a container.
 //! - [`Agent`]: a program under test as a process of its own: killed, stopped and continued.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
 //! - [`FencedStore`]: a store that refuses the writes of past leaders.
@@ -29,6 +30,7 @@ mod exhibitor;
 mod exhibitor_options;
 mod fenced;
 pub mod history;
+mod hosted;
 mod http;
 mod java;
 mod port;
@@ -53,6 +55,7 @@ pub use eventually::{Late, eventually};
 pub use exhibitor::Exhibitor;
 pub use exhibitor_options::{ExhibitorOptions, Listed};
 pub use fenced::{FencedAnswer, FencedStore, FencedWriter, fenced_write};
+pub use hosted::{Hosted, Serves};
 pub use http::{Response, http_get};
 pub use java::Java;
 pub use port::{Port, free_port};
