@@ -11,6 +11,8 @@ use tempfile::TempDir;
 mod etcd;
 #[cfg(feature = "exhibitor")]
 mod exhibitor;
+#[cfg(any(feature = "etcd", feature = "exhibitor", feature = "zookeeper"))]
+mod shared;
 #[cfg(any(feature = "exhibitor", feature = "zookeeper"))]
 mod zookeeper;
 
