@@ -1,16 +1,32 @@
-//! What the tests of the whole share: a follower of a watch, and waits with a deadline.
+//! What the tests of the whole share: a service, a follower of a watch, waits with a deadline, and a log to read again.
 
 #![expect(clippy::missing_panics_doc, reason = "test support says what went wrong by panicking")]
 #![expect(clippy::panic, reason = "test support says what went wrong by panicking")]
 
+mod log;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
-use reception::{Change, Client, ClientExt as _, Result, ServiceName, Watcher};
+use reception::{Change, Client, ClientExt as _, Result, Service, ServiceName, Watcher};
 use tokio::time::{Instant, timeout, timeout_at};
+
+pub use log::Log;
 
 /// How long a test waits for what must happen, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The service that tests speak of where any would do.
+#[must_use]
+pub fn api() -> ServiceName {
+    "api".parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// An instance of it.
+#[must_use]
+pub fn instance(id: &str) -> Service {
+    Service::builder("api", "10.0.0.7", 8080).id(id).build().unwrap_or_else(|error| panic!("{error}"))
+}
 
 /// Dials, or fails the test.
 ///

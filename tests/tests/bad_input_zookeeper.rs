@@ -7,22 +7,14 @@
 
 use std::{collections::BTreeSet, io::Write as _, sync::Arc, time::Duration};
 
-use reception::{Client, ClientExt as _, ErrorKind, RegistrationState, Service, ServiceName, limits};
+use reception::{Client, ClientExt as _, ErrorKind, RegistrationState, limits};
 use reception_lab::{Etcd, Proxy, ZooKeeper, ZooKeeperOptions};
-use reception_tests::{Follower, dial, patiently};
+use reception_tests::{Follower, api, dial, instance, patiently};
 use tokio::{
     net::TcpListener,
     time::{Instant, timeout},
 };
 use zookeeper_client as zk;
-
-fn api() -> ServiceName {
-    "api".parse().expect("a name")
-}
-
-fn instance(id: &str) -> Service {
-    Service::builder("api", "10.0.0.7", 8080).id(id).build().expect("valid")
-}
 
 async fn direct(server: &ZooKeeper) -> zk::Client {
     zk::Client::connect(&server.endpoint().to_string()).await.expect("a session")

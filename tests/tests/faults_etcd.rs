@@ -3,13 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reception::{Client, ClientExt as _, Leadership, Registration, RegistrationState, Service, ServiceName};
+use reception::{Client, ClientExt as _, Leadership, Registration, RegistrationState, Service};
 use reception_lab::{Etcd, Proxy, eventually};
-use reception_tests::{Follower, PATIENCE, dial, patiently};
-
-fn api() -> ServiceName {
-    "api".parse().expect("a name")
-}
+use reception_tests::{Follower, PATIENCE, api, dial, patiently};
 
 fn instance(id: &str) -> Service {
     Service::builder("api", "10.0.0.7", 8080).id(id).attribute("zone", "a").build().expect("valid")

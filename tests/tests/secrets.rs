@@ -1,38 +1,14 @@
 //! No secret is printed: a canary as password, every error path, and everything that any dependency logs at TRACE.
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use reception::{Client, ClientExt as _, DialUrl, Secret, Service};
 use reception_lab::{Etcd, ZooKeeper, free_port};
+use reception_tests::Log;
 use tokio::time::timeout;
 
 const CANARY: &str = "canary-7f3a9";
-
-/// Everything that was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Exercises a client and gives back everything that it would show a person.
 async fn shown(url: &str) -> String {

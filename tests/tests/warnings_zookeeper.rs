@@ -1,43 +1,9 @@
 //! What is warned of on ZooKeeper, and when. Alone in its program: what is logged belongs to a thread, and which places log at all to the process.
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-use reception::{ClientExt as _, Service, ServiceName};
+use reception::ClientExt as _;
 use reception_lab::ZooKeeper;
-use reception_tests::dial;
-
-fn api() -> ServiceName {
-    "api".parse().expect("a name")
-}
-
-fn instance(id: &str) -> Service {
-    Service::builder("api", "10.0.0.7", 8080).id(id).build().expect("valid")
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use reception_tests::{Log, api, dial, instance};
 
 /// What a client warns of that registers two instances.
 async fn warnings(url: &str) -> Vec<String> {

@@ -14,6 +14,7 @@
 //! | `wanted` | which ids one client holds itself |
 //! | `claim`, `elect`, `contest` | one candidacy: waiting, leading until the deadline, releasing |
 //! | `backoff`, `deadline` | when to try again, when to stop waiting |
+//! | `options` | what options share: who logs in, TLS, hosts, bounds |
 //! | `signal` | every event and metric of the kit |
 //!
 //! This crate is exempt from semver: depend on an exact version.
@@ -28,6 +29,7 @@ mod follow;
 mod hub;
 mod keeper;
 mod mailbox;
+pub mod options;
 pub mod record;
 mod register;
 mod room;

@@ -1,7 +1,6 @@
 //! A program under test as a process of its own: killed, stopped and continued at will.
 
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     process::ExitStatus,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     Error, Result,
-    process::{Launch, Process, folder, poll_until, tail},
+    process::{Launch, Process, folder, log, poll_until, tail},
 };
 
 const TERMINATE: Duration = Duration::from_secs(30);
@@ -57,12 +56,7 @@ impl Agent {
         let args = args.into_iter().map(Into::into).collect();
         let program = program.as_ref().to_path_buf();
         let launch = Launch { program, args, envs: Vec::new(), hidden: "" };
-        let log = folder.path().join("log");
-        let open = || {
-            let file = File::options().create(true).append(true).open(&log);
-            file.map_err(Error::io(format!("open {}", log.display())))
-        };
-        let process = Process::start(&launch, &folder, open()?, open()?)?;
+        let process = Process::logged(&launch, &folder)?;
         let pid = process.pid();
         Ok(Self { launch, process: Mutex::new(process), pid, folder })
     }
@@ -143,7 +137,7 @@ impl Agent {
     /// The file that its output goes to; it ends with the handle.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        log(&self.folder)
     }
 
     fn process(&self) -> MutexGuard<'_, Process> {

@@ -6,6 +6,7 @@
 //! - [`Consul`]: a real Consul agent, the same way; [`ConsulApi`] asks one as a foreign client.
 //! - [`Etcdctl`]: etcd's command line program, the foreign client of the interop tests.
 //! - [`Container`]: a docker container like a given one, killed, restarted and paused at will.
+//! - [`Hosted`]: a server that is one or the other, a process or a container.
 //! - [`Agent`]: a program under test as a process of its own: killed, stopped and continued.
 //! - [`Proxy`]: stands between a client and a server; fails as told and counts what passes.
 //! - [`FencedStore`]: a store that refuses the writes of past leaders.
@@ -33,6 +34,7 @@ mod exhibitor;
 mod exhibitor_options;
 mod fenced;
 pub mod history;
+mod hosted;
 mod http;
 mod java;
 mod port;
@@ -60,6 +62,7 @@ pub use eventually::{Late, eventually};
 pub use exhibitor::Exhibitor;
 pub use exhibitor_options::{ExhibitorOptions, Listed};
 pub use fenced::{FencedAnswer, FencedStore, FencedWriter, fenced_write};
+pub use hosted::{Hosted, Serves};
 pub use http::{Response, http_get};
 pub use java::Java;
 pub use port::{Port, free_port};

@@ -76,6 +76,16 @@ impl Process {
         Self::begin(launch, GATE, folder, stdout, stderr).map(|(process, _)| process)
     }
 
+    /// Starts the child with both outputs going to the end of its [`log`].
+    pub(crate) fn logged(launch: &Launch, folder: &TempDir) -> Result<Self> {
+        let log = log(folder);
+        let open = || {
+            let file = File::options().create(true).append(true).open(&log);
+            file.map_err(Error::io(format!("open {}", log.display())))
+        };
+        Self::start(launch, folder, open()?, open()?)
+    }
+
     /// Starts a child that reads what is written to its input.
     pub(crate) fn start_listening(
         launch: &Launch,
@@ -176,6 +186,11 @@ impl Drop for Process {
         self.kill();
         self.dismiss_watchdog();
     }
+}
+
+/// Where the output of a process goes that has this folder.
+pub(crate) fn log(folder: &TempDir) -> PathBuf {
+    folder.path().join("log")
 }
 
 /// A temporary folder that ends with its handle.

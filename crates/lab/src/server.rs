@@ -1,7 +1,7 @@
 //! A server process with a log, a folder for its data, and the same life for every kind of server.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     process::ExitStatus,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     Error, Result,
-    process::{Launch, Process, folder, poll_until, tail},
+    process::{Launch, Process, folder, log, poll_until, tail},
 };
 
 const STOP: Duration = Duration::from_secs(10);
@@ -45,15 +45,7 @@ impl Server {
 
     /// Starts the process, which must not be running; says nothing about readiness.
     pub(crate) fn launch(&self) -> Result<()> {
-        let open = || {
-            File::options()
-                .create(true)
-                .append(true)
-                .open(self.log())
-                .map_err(Error::io(format!("open {}", self.log().display())))
-        };
-        let process = Process::start(&self.launch, &self.folder, open()?, open()?)?;
-        *self.process() = Some(process);
+        *self.process() = Some(Process::logged(&self.launch, &self.folder)?);
         Ok(())
     }
 
@@ -115,7 +107,7 @@ impl Server {
     /// The file that the server's output goes to.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        log(&self.folder)
     }
 
     /// The folder of the server's data.

@@ -8,22 +8,14 @@ mod consul;
 
 use std::{io::Write as _, time::Duration};
 
-use reception::{Client, ClientExt as _, ErrorKind, RegistrationState, Result, Service, ServiceName, limits};
+use reception::{Client, ClientExt as _, ErrorKind, RegistrationState, Result, limits};
 use reception_lab::{Etcd, free_port};
-use reception_tests::{dial, patiently};
+use reception_tests::{api, dial, instance, patiently};
 use tokio::{
     io::AsyncWriteExt as _,
     net::TcpListener,
     time::{Instant, timeout},
 };
-
-fn api() -> ServiceName {
-    "api".parse().expect("a name")
-}
-
-fn instance(id: &str) -> Service {
-    Service::builder("api", "10.0.0.7", 8080).id(id).build().expect("valid")
-}
 
 async fn refused(url: &str) -> reception::Error {
     match reception::dial(url).await {

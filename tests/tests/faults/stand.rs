@@ -158,6 +158,16 @@ pub(crate) trait Stand: Send + Sync {
         None
     }
 
+    /// Connections that this process itself passes on to the server, each with a task of its own.
+    fn relayed(&self) -> u64 {
+        0
+    }
+
+    /// Over how long many clients that were cut off at once are asked to come back; zero where their driver decides.
+    fn spread(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     /// Kills the server (SIGKILL).
     fn kill(&self);
 

@@ -156,6 +156,15 @@ impl Stand for Stood {
         EXPIRY
     }
 
+    fn relayed(&self) -> u64 {
+        self.tap.counts().open_connections
+    }
+
+    /// The driver tries again at once when its connection breaks.
+    fn spread(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn kill(&self) {
         self.server.kill();
     }

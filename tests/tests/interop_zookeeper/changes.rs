@@ -3,21 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::StreamExt as _;
-use reception::{
-    ClientExt as _, ErrorKind, RegistrationState, Service, ServiceBuilder, ServiceName, Watcher,
-};
+use reception::{ClientExt as _, ErrorKind, RegistrationState, Service, ServiceBuilder, Watcher};
 use reception_lab::{
     Agent, ZooKeeper,
     history::{Event, Line, Reader},
 };
-use reception_tests::{Follower, PATIENCE, dial, patiently};
+use reception_tests::{Follower, PATIENCE, api, dial, patiently};
 use tokio::time::{Instant, sleep};
 
 use crate::{BASE, SESSION, curator::Curator};
-
-fn api() -> ServiceName {
-    "api".parse().expect("a name")
-}
 
 fn ours() -> ServiceBuilder {
     Service::builder("api", "10.0.0.7", 8080).id("ours")

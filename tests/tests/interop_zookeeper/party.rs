@@ -2,15 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use reception::{ClientExt as _, Service, ServiceName};
+use reception::{ClientExt as _, Service};
 use reception_lab::ZooKeeper;
-use reception_tests::{Follower, dial, patiently};
+use reception_tests::{Follower, api, dial, patiently};
 
 use crate::{SESSION, curator::Curator};
-
-fn api() -> ServiceName {
-    "api".parse().expect("a name")
-}
 
 fn ids(all: &[&str]) -> BTreeSet<String> {
     all.iter().map(|&id| id.to_owned()).collect()

@@ -1,16 +1,10 @@
 //! What one side writes the other reads as it was meant.
 
-use reception::{
-    Client, ClientExt as _, ListOptions, Service, ServiceBuilder, ServiceName, Snapshot, Status,
-};
+use reception::{Client, ClientExt as _, ListOptions, Service, ServiceBuilder, Snapshot, Status};
 use reception_lab::ZooKeeper;
-use reception_tests::{dial, patiently};
+use reception_tests::{api, dial, patiently};
 
 use crate::{BASE, curator::Curator};
-
-fn api() -> ServiceName {
-    "api".parse().expect("a name")
-}
 
 fn instance(id: &str) -> ServiceBuilder {
     Service::builder("api", "10.0.0.7", 8080).id(id)

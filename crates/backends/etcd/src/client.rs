@@ -56,7 +56,7 @@ pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
     let layout = options.checked()?;
     let supervisor = Supervisor::new(NAME)?;
     let ttl = options.whole_ttl();
-    let user = options.credentials()?;
+    let user = options.login.read(NAME)?.map(|(name, password)| User { name, password });
     let name = user.as_ref().map(|user| user.name.clone());
     let endpoints = connect(&options, user).await?;
     let clock = Clock::BOOT;
@@ -87,7 +87,7 @@ async fn connect(options: &Options, user: Option<User>) -> Result<Vec<Endpoint>>
         .with_connect_timeout(options.timeout)
         .with_require_leader(true);
     let how = secure(options, how)?;
-    let scheme = if options.tls { "https" } else { "http" };
+    let scheme = if options.tls.is_on() { "https" } else { "http" };
     let mut endpoints = Vec::new();
     for (at, address) in options.addresses().into_iter().enumerate() {
         let recipe = Recipe { url: format!("{scheme}://{address}"), options: how.clone() };
@@ -102,13 +102,11 @@ async fn connect(options: &Options, user: Option<User>) -> Result<Vec<Endpoint>>
 #[cfg(feature = "tls")]
 fn secure(options: &Options, how: ConnectOptions) -> Result<ConnectOptions> {
     use etcd_client::{Certificate, Identity, TlsOptions};
-    use reception_kit::tls::Files;
 
-    if !options.tls {
+    if !options.tls.is_on() {
         return Ok(how);
     }
-    let files = Files { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() };
-    let pems = files.read(NAME)?;
+    let pems = options.tls.read(NAME)?;
     let mut tls = TlsOptions::new();
     if let Some(ca) = &pems.ca {
         tls = tls.ca_certificate(Certificate::from_pem(ca));

@@ -3,18 +3,19 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
+use reception_kit::options::{
+    CA, CERT, KEY, Login, PASSWORD_FILE, Tls, USER, check_hosts, check_span, with_port,
+};
 
-use crate::{error::error, layout::Layout, session::User};
+use crate::{
+    error::{NAME, error},
+    layout::Layout,
+};
 
 const TTL: Opt<Duration> =
     Opt::new("ttl", "how long a dead process may still be seen: the lease, in whole seconds").default("10s");
 const TIMEOUT: Opt<Duration> = Opt::new("timeout", "how long one call may take").default("5s");
-const USER: Opt<String> = Opt::new("user", "the user, if not before the hosts").requires(&["password_file"]);
-const PASSWORD_FILE: Opt<PathBuf> = Opt::new("password_file", "a file with the user's password");
 const TLS: Opt<bool> = Opt::new("tls", "speak TLS; implied by the next three and by etcd+https");
-const CA: Opt<PathBuf> = Opt::new("ca", "PEM file of the authorities that sign the servers' certificates");
-const CERT: Opt<PathBuf> = Opt::new("cert", "PEM file of our certificate").requires(&["key", "ca"]);
-const KEY: Opt<PathBuf> = Opt::new("key", "PEM file of our certificate's key").requires(&["cert"]);
 
 pub(crate) const OPTIONS: &[OptionSpec] = &[
     TTL.spec(),
@@ -34,7 +35,6 @@ const LEAST_TTL: Duration = Duration::from_secs(1);
 const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
 const LEAST_TIMEOUT: Duration = Duration::from_millis(50);
 const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-const MOST_PASSWORD: u64 = 4096;
 
 /// How to dial etcd: the same as the options of a URL, and an existing client.
 ///
@@ -55,12 +55,8 @@ pub struct Options {
     pub(crate) namespace: String,
     pub(crate) ttl: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) user: Option<(String, Option<Secret>)>,
-    pub(crate) password_file: Option<PathBuf>,
-    pub(crate) tls: bool,
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) login: Login,
+    pub(crate) tls: Tls,
     pub(crate) client: Option<etcd_client::Client>,
 }
 
@@ -72,12 +68,8 @@ impl Options {
             namespace: String::new(),
             ttl: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
-            user: None,
-            password_file: None,
-            tls: false,
-            ca: None,
-            cert: None,
-            key: None,
+            login: Login::default(),
+            tls: Tls::default(),
             client: None,
         }
     }
@@ -97,32 +89,8 @@ impl Options {
         if let Some(timeout) = url.get(&TIMEOUT)? {
             options.timeout = timeout;
         }
-        options.password_file = url.get(&PASSWORD_FILE)?;
-        options.ca = url.get(&CA)?;
-        options.cert = url.get(&CERT)?;
-        options.key = url.get(&KEY)?;
-        let flag = url.get(&TLS)?;
-        let files = options.ca.is_some() || options.cert.is_some();
-        if flag == Some(false) && (files || url.scheme() == SECURE) {
-            return Err(error(
-                ErrorKind::Config,
-                OPERATION,
-                "option \"tls\" is false beside what implies it",
-            ));
-        }
-        options.tls = flag == Some(true) || files || url.scheme() == SECURE;
-        let before = url.user().map(|(name, password)| (name.to_owned(), password.cloned()));
-        let given: Option<String> = url.get(&USER)?;
-        options.user = match (before, given) {
-            (Some(_), Some(_)) => {
-                return Err(error(
-                    ErrorKind::Config,
-                    OPERATION,
-                    "the user is given twice: before the hosts and as option \"user\"",
-                ));
-            }
-            (before, given) => before.or(given.map(|name| (name, None))),
-        };
+        options.tls = Tls::from_url(NAME, url, SECURE)?;
+        options.login = Login::from_url(NAME, url)?;
         Ok(options)
     }
 
@@ -150,45 +118,42 @@ impl Options {
     /// Sets the user and the password.
     #[must_use]
     pub fn user(mut self, user: impl Into<String>, password: Secret) -> Self {
-        self.user = Some((user.into(), Some(password)));
+        self.login.set_user(user, Some(password));
         self
     }
 
     /// Sets a file that holds the password of the user; a line end at its end does not count.
     #[must_use]
     pub fn password_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.password_file = Some(file.into());
+        self.login.set_file(file);
         self
     }
 
     /// Speaks TLS; implied by the next three.
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
-        self.tls = tls;
+        self.tls.set(tls);
         self
     }
 
     /// Sets the PEM file of the authorities that sign the servers' certificates.
     #[must_use]
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
-        self.ca = Some(file.into());
-        self.tls = true;
+        self.tls.set_ca(file);
         self
     }
 
     /// Sets the PEM file of our own certificate, for servers that ask for one.
     #[must_use]
     pub fn cert(mut self, file: impl Into<PathBuf>) -> Self {
-        self.cert = Some(file.into());
-        self.tls = true;
+        self.tls.set_cert(file);
         self
     }
 
     /// Sets the PEM file of our certificate's key.
     #[must_use]
     pub fn key(mut self, file: impl Into<PathBuf>) -> Self {
-        self.key = Some(file.into());
-        self.tls = true;
+        self.tls.set_key(file);
         self
     }
 
@@ -205,39 +170,17 @@ impl Options {
     /// Checks everything that does not need a file.
     pub(crate) fn checked(&self) -> Result<Layout> {
         let refuse = |why: &str| Err(error(ErrorKind::Config, OPERATION, why));
-        if self.ttl < LEAST_TTL || self.ttl > MOST_TTL {
-            return refuse(&format!(
-                "option \"ttl\" is {:?}, not between {LEAST_TTL:?} and {MOST_TTL:?}",
-                self.ttl
-            ));
-        }
-        if self.timeout < LEAST_TIMEOUT || self.timeout > MOST_TIMEOUT {
-            return refuse(&format!(
-                "option \"timeout\" is {:?}, not between {LEAST_TIMEOUT:?} and {MOST_TIMEOUT:?}",
-                self.timeout
-            ));
-        }
+        check_span(NAME, "ttl", self.ttl, LEAST_TTL..=MOST_TTL)?;
+        check_span(NAME, "timeout", self.timeout, LEAST_TIMEOUT..=MOST_TIMEOUT)?;
         match &self.client {
             None if self.hosts.is_empty() => return refuse("no host is given"),
-            Some(_) if self.user.is_some() || self.tls => {
+            Some(_) if self.login.has_user() || self.tls.is_on() => {
                 return refuse("an existing client brings its own user and TLS");
             }
             _ => {}
         }
-        for (at, host) in self.hosts.iter().enumerate() {
-            if host.contains(['/', '@', '?', '#']) || host.trim() != host || host.is_empty() {
-                return refuse(&format!("host {} is not of the form host[:port]", at + 1));
-            }
-        }
-        if self.cert.is_some() != self.key.is_some() {
-            return refuse("options \"cert\" and \"key\" need each other");
-        }
-        if self.tls && self.ca.is_none() {
-            return refuse("TLS needs option \"ca\": no authority is trusted unless it is named");
-        }
-        if self.tls && !cfg!(feature = "tls") {
-            return refuse("TLS is compiled out: turn the feature \"tls\" on");
-        }
+        check_hosts(NAME, &self.hosts)?;
+        self.tls.check(NAME, cfg!(feature = "tls"))?;
         Layout::new(&self.namespace)
     }
 
@@ -247,61 +190,23 @@ impl Options {
         Duration::from_secs(self.ttl.as_secs() + up)
     }
 
-    /// The user with the password, which may be in a file.
-    pub(crate) fn credentials(&self) -> Result<Option<User>> {
-        let refuse = |why: String| Err(error(ErrorKind::Config, OPERATION, why));
-        match (&self.user, &self.password_file) {
-            (None, None) => Ok(None),
-            (None, Some(_)) => refuse("option \"password_file\" needs a user".to_owned()),
-            (Some((_, Some(_))), Some(_)) => refuse("the password is given twice".to_owned()),
-            (Some((_, None)), None) => refuse("the user has no password".to_owned()),
-            (Some((name, Some(password))), None) => {
-                Ok(Some(User { name: name.clone(), password: password.clone() }))
-            }
-            (Some((name, None)), Some(file)) => {
-                let wrong =
-                    |what: &dyn fmt::Display| format!("option \"password_file\": {}: {what}", file.display());
-                let size = std::fs::metadata(file).map(|about| about.len());
-                if size.as_ref().is_ok_and(|size| *size > MOST_PASSWORD) {
-                    return refuse(wrong(&format!("has over {MOST_PASSWORD} bytes")));
-                }
-                let text = match std::fs::read_to_string(file) {
-                    Ok(text) => Secret::new(text.trim_end_matches(['\r', '\n'])),
-                    Err(error) => return refuse(wrong(&error.kind())),
-                };
-                if text.expose().is_empty() {
-                    return refuse(wrong(&"is empty"));
-                }
-                Ok(Some(User { name: name.clone(), password: text }))
-            }
-        }
-    }
-
     /// The hosts with their ports.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let with_port = |host: &String| {
-            let name_end = host.rfind(']').unwrap_or(0);
-            if host[name_end..].contains(':') { host.clone() } else { format!("{host}:{PORT}") }
-        };
-        self.hosts.iter().map(with_port).collect()
+        self.hosts.iter().map(|host| with_port(host, PORT)).collect()
     }
 }
 
 impl fmt::Debug for Options {
     // The existing client is left out: it prints its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hosts, namespace, ttl, timeout, user, password_file, tls, ca, cert, key, client } = self;
+        let Self { hosts, namespace, ttl, timeout, login, tls, client } = self;
         f.debug_struct("Options")
             .field("hosts", hosts)
             .field("namespace", namespace)
             .field("ttl", ttl)
             .field("timeout", timeout)
-            .field("user", &user.as_ref().map(|(name, _)| name))
-            .field("password_file", password_file)
+            .field("login", login)
             .field("tls", tls)
-            .field("ca", ca)
-            .field("cert", cert)
-            .field("key", key)
             .field("client", &client.is_some())
             .finish()
     }

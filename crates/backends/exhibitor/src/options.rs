@@ -6,8 +6,14 @@ mod table;
 use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use reception_core::{DialUrl, Opt, OptionSpec, Result, Secret};
+use reception_kit::options::{Login, Tls, check_span};
 
-use crate::{ask::Asker, error::config, finder::Finder, state::State};
+use crate::{
+    ask::Asker,
+    error::{NAME, config},
+    finder::Finder,
+    state::State,
+};
 
 const POLL: Opt<Duration> =
     Opt::new("poll", "how often an Exhibitor is asked for the servers").default("10s");
@@ -81,7 +87,7 @@ const MOST_EXHIBITORS: usize = 64;
 ///     .poll(Duration::from_secs(30));
 /// assert!(!format!("{options:?}").contains("sesame"));
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
     pub(crate) exhibitors: Vec<String>,
@@ -90,12 +96,8 @@ pub struct Options {
     timeout: Duration,
     fallback: Vec<String>,
     prefix: String,
-    user: Option<(String, Option<Secret>)>,
-    password_file: Option<PathBuf>,
-    tls: bool,
-    ca: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
+    login: Login,
+    tls: Tls,
 }
 
 /// Where an Exhibitor is.
@@ -127,12 +129,8 @@ impl Options {
             timeout: Duration::from_secs(3),
             fallback: Vec::new(),
             prefix: String::new(),
-            user: None,
-            password_file: None,
-            tls: false,
-            ca: None,
-            cert: None,
-            key: None,
+            login: Login::default(),
+            tls: Tls::default(),
         }
     }
 
@@ -153,24 +151,8 @@ impl Options {
         let fallback: Option<String> = url.get(&FALLBACK)?;
         options.fallback = fallback.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect();
         options.prefix = url.get(&PREFIX)?.unwrap_or_default();
-        options.password_file = url.get(&PASSWORD_FILE)?;
-        options.ca = url.get(&CA)?;
-        options.cert = url.get(&CERT)?;
-        options.key = url.get(&KEY)?;
-        let flag = url.get(&TLS)?;
-        let implied = options.ca.is_some() || options.cert.is_some() || url.scheme() == SECURE;
-        if flag == Some(false) && implied {
-            return Err(config("option \"tls\" is false beside what implies it"));
-        }
-        options.tls = flag == Some(true) || implied;
-        let before = url.user().map(|(name, password)| (name.to_owned(), password.cloned()));
-        let given: Option<String> = url.get(&USER)?;
-        options.user = match (before, given) {
-            (Some(_), Some(_)) => {
-                return Err(config("the user is given twice: before the hosts and as option \"user\""));
-            }
-            (before, given) => before.or(given.map(|name| (name, None))),
-        };
+        options.tls = Tls::from_url(NAME, url, SECURE)?;
+        options.login = Login::from_url(NAME, url)?;
         Ok(options)
     }
 
@@ -205,40 +187,35 @@ impl Options {
     /// Sets the user and the password for Exhibitor, by basic authentication.
     #[must_use]
     pub fn user(mut self, user: impl Into<String>, password: Secret) -> Self {
-        self.user = Some((user.into(), Some(password)));
+        self.login.set_user(user, Some(password));
         self
     }
 
     /// Sets a file that holds the password of Exhibitor's user; a line end at its end does not count.
     #[must_use]
     pub fn password_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.password_file = Some(file.into());
+        self.login.set_file(file);
         self
     }
 
     /// Speaks TLS to Exhibitor and trusts these authorities, a PEM file.
     #[must_use]
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
-        self.ca = Some(file.into());
-        self.tls = true;
+        self.tls.set_ca(file);
         self
     }
 
     /// Shows Exhibitor a certificate: two PEM files.
     #[must_use]
     pub fn identity(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.cert = Some(cert.into());
-        self.key = Some(key.into());
-        self.tls = true;
+        self.tls.set_cert(cert);
+        self.tls.set_key(key);
         self
     }
 
     /// Checks everything and makes what asks the Exhibitors.
     pub(crate) fn finder(&self, state: &Arc<State>) -> Result<Finder> {
-        if self.poll < LEAST_POLL || self.poll > MOST_POLL {
-            let (seen, least, most) = (self.poll, LEAST_POLL, MOST_POLL);
-            return Err(config(format!("option \"poll\" is {seen:?}, not between {least:?} and {most:?}")));
-        }
+        check_span(NAME, "poll", self.poll, LEAST_POLL..=MOST_POLL)?;
         if self.exhibitors.is_empty() || self.exhibitors.len() > MOST_EXHIBITORS {
             return Err(config(format!("between 1 and {MOST_EXHIBITORS} Exhibitors are named as hosts")));
         }
@@ -249,7 +226,7 @@ impl Options {
         let fallback = fallback.map(|place| Ok(place?.to_string())).collect::<Result<BTreeSet<_>>>()?;
         let share = self.timeout * 4 / 5 / u32::try_from(places.len()).unwrap_or(1);
         let limit = share.clamp(LEAST_ASK, MOST_ASK);
-        let asker = Asker::new(self.checked_prefix()?, self.credentials()?.as_ref(), limit)?;
+        let asker = Asker::new(self.checked_prefix()?, self.login.read(NAME)?.as_ref(), limit)?;
         let asker = self.secured(asker)?;
         Ok(Finder { places, asker, poll: self.poll, fallback, state: Arc::clone(state) })
     }
@@ -306,37 +283,4 @@ fn zookeeper(url: &DialUrl) -> Result<reception_zookeeper::Options> {
         options = options.key(key);
     }
     Ok(options)
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            exhibitors,
-            zookeeper,
-            poll,
-            timeout,
-            fallback,
-            prefix,
-            user,
-            password_file,
-            tls,
-            ca,
-            cert,
-            key,
-        } = self;
-        f.debug_struct("Options")
-            .field("exhibitors", exhibitors)
-            .field("zookeeper", zookeeper)
-            .field("poll", poll)
-            .field("timeout", timeout)
-            .field("fallback", fallback)
-            .field("prefix", prefix)
-            .field("user", &user.as_ref().map(|(name, _)| name))
-            .field("password_file", password_file)
-            .field("tls", tls)
-            .field("ca", ca)
-            .field("cert", cert)
-            .field("key", key)
-            .finish()
-    }
 }

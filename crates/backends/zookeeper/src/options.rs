@@ -5,9 +5,12 @@ mod access;
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
+use reception_kit::options::{
+    CA, CERT, KEY, Login, PASSWORD_FILE, Tls, USER, check_hosts, check_span, with_port,
+};
 
 use crate::{
-    error::error,
+    error::{NAME, error},
     layout::{Curator, Layout, Party, Paths, Payload, Reception, Serverset, Slacker},
 };
 
@@ -25,13 +28,8 @@ const CLASS: Opt<String> = Opt::new("class", "the Java class that attributes are
 const ELECTIONS: Opt<String> =
     Opt::new("elections", "the path of the elections, else the URL's with -elections behind it");
 const CHROOT: Opt<String> = Opt::new("chroot", "a path before all others");
-const USER: Opt<String> = Opt::new("user", "the user, if not before the hosts").requires(&["password_file"]);
-const PASSWORD_FILE: Opt<PathBuf> = Opt::new("password_file", "a file with the user's password");
 const SASL: Opt<bool> = Opt::new("sasl", "log the user in by SASL with DIGEST-MD5, not by the digest scheme");
 const TLS: Opt<bool> = Opt::new("tls", "speak TLS; implied by the next three and by zk+tls");
-const CA: Opt<PathBuf> = Opt::new("ca", "PEM file of the authorities that sign the servers' certificates");
-const CERT: Opt<PathBuf> = Opt::new("cert", "PEM file of our certificate").requires(&["key", "ca"]);
-const KEY: Opt<PathBuf> = Opt::new("key", "PEM file of our certificate's key").requires(&["cert"]);
 
 pub(crate) const OPTIONS: &[OptionSpec] = &[
     TTL.spec(),
@@ -58,7 +56,6 @@ const LEAST_TTL: Duration = Duration::from_secs(1);
 const MOST_TTL: Duration = Duration::from_secs(24 * 3600);
 const LEAST_TIMEOUT: Duration = Duration::from_millis(50);
 const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-const MOST_PASSWORD: u64 = 4096;
 
 /// How to dial ZooKeeper: the same as the options of a URL, and an existing client.
 ///
@@ -83,12 +80,8 @@ pub struct Options {
     pub(crate) sasl: bool,
     pub(crate) ttl: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) user: Option<(String, Option<Secret>)>,
-    pub(crate) password_file: Option<PathBuf>,
-    pub(crate) tls: bool,
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) login: Login,
+    pub(crate) tls: Tls,
     pub(crate) client: Option<zookeeper_client::Client>,
 }
 
@@ -104,12 +97,8 @@ impl Options {
             sasl: false,
             ttl: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
-            user: None,
-            password_file: None,
-            tls: false,
-            ca: None,
-            cert: None,
-            key: None,
+            login: Login::default(),
+            tls: Tls::default(),
             client: None,
         }
     }
@@ -144,32 +133,8 @@ impl Options {
         let mut options = Self::shared(url)?;
         options.hosts = url.hosts().to_vec();
         options.sasl = url.get(&SASL)?.unwrap_or_default();
-        options.password_file = url.get(&PASSWORD_FILE)?;
-        options.ca = url.get(&CA)?;
-        options.cert = url.get(&CERT)?;
-        options.key = url.get(&KEY)?;
-        let flag = url.get(&TLS)?;
-        let files = options.ca.is_some() || options.cert.is_some();
-        if flag == Some(false) && (files || url.scheme() == SECURE) {
-            return Err(error(
-                ErrorKind::Config,
-                OPERATION,
-                "option \"tls\" is false beside what implies it",
-            ));
-        }
-        options.tls = flag == Some(true) || files || url.scheme() == SECURE;
-        let before = url.user().map(|(name, password)| (name.to_owned(), password.cloned()));
-        let given: Option<String> = url.get(&USER)?;
-        options.user = match (before, given) {
-            (Some(_), Some(_)) => {
-                return Err(error(
-                    ErrorKind::Config,
-                    OPERATION,
-                    "the user is given twice: before the hosts and as option \"user\"",
-                ));
-            }
-            (before, given) => before.or(given.map(|name| (name, None))),
-        };
+        options.tls = Tls::from_url(NAME, url, SECURE)?;
+        options.login = Login::from_url(NAME, url)?;
         Ok(options)
     }
 
@@ -225,52 +190,49 @@ impl Options {
     /// Sets the user and the password.
     #[must_use]
     pub fn user(mut self, user: impl Into<String>, password: Secret) -> Self {
-        self.user = Some((user.into(), Some(password)));
+        self.login.set_user(user, Some(password));
         self
     }
 
     /// Sets a file that holds the password of the user; a line end at its end does not count.
     #[must_use]
     pub fn password_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.password_file = Some(file.into());
+        self.login.set_file(file);
         self
     }
 
     /// Sets the user, whose password is in a file: [`user`](Self::user) and [`password_file`](Self::password_file) in one.
     #[must_use]
     pub fn user_of_file(mut self, user: impl Into<String>, file: impl Into<PathBuf>) -> Self {
-        self.user = Some((user.into(), None));
+        self.login.set_user(user, None);
         self.password_file(file)
     }
 
     /// Speaks TLS; implied by the next three.
     #[must_use]
     pub fn tls(mut self, tls: bool) -> Self {
-        self.tls = tls;
+        self.tls.set(tls);
         self
     }
 
     /// Sets the PEM file of the authorities that sign the servers' certificates.
     #[must_use]
     pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
-        self.ca = Some(file.into());
-        self.tls = true;
+        self.tls.set_ca(file);
         self
     }
 
     /// Sets the PEM file of our own certificate, for servers that ask for one.
     #[must_use]
     pub fn cert(mut self, file: impl Into<PathBuf>) -> Self {
-        self.cert = Some(file.into());
-        self.tls = true;
+        self.tls.set_cert(file);
         self
     }
 
     /// Sets the PEM file of our certificate's key.
     #[must_use]
     pub fn key(mut self, file: impl Into<PathBuf>) -> Self {
-        self.key = Some(file.into());
-        self.tls = true;
+        self.tls.set_key(file);
         self
     }
 
@@ -287,36 +249,14 @@ impl Options {
     /// Checks everything that does not need a file.
     pub(crate) fn checked(&self) -> Result<Paths> {
         let refuse = |why: &str| Err(error(ErrorKind::Config, OPERATION, why));
-        if self.ttl < LEAST_TTL || self.ttl > MOST_TTL {
-            return refuse(&format!(
-                "option \"ttl\" is {:?}, not between {LEAST_TTL:?} and {MOST_TTL:?}",
-                self.ttl
-            ));
-        }
-        if self.timeout < LEAST_TIMEOUT || self.timeout > MOST_TIMEOUT {
-            return refuse(&format!(
-                "option \"timeout\" is {:?}, not between {LEAST_TIMEOUT:?} and {MOST_TIMEOUT:?}",
-                self.timeout
-            ));
-        }
-        if self.client.is_some() && (self.user.is_some() || self.tls) {
+        check_span(NAME, "ttl", self.ttl, LEAST_TTL..=MOST_TTL)?;
+        check_span(NAME, "timeout", self.timeout, LEAST_TIMEOUT..=MOST_TIMEOUT)?;
+        if self.client.is_some() && (self.login.has_user() || self.tls.is_on()) {
             return refuse("an existing client brings its own user and TLS");
         }
-        for (at, host) in self.hosts.iter().enumerate() {
-            if host.contains(['/', '@', '?', '#']) || host.trim() != host || host.is_empty() {
-                return refuse(&format!("host {} is not of the form host[:port]", at + 1));
-            }
-        }
-        if self.cert.is_some() != self.key.is_some() {
-            return refuse("options \"cert\" and \"key\" need each other");
-        }
-        if self.tls && self.ca.is_none() {
-            return refuse("TLS needs option \"ca\": no authority is trusted unless it is named");
-        }
-        if self.tls && !cfg!(feature = "tls") {
-            return refuse("TLS is compiled out: turn the feature \"tls\" on");
-        }
-        if self.sasl && self.user.is_none() {
+        check_hosts(NAME, &self.hosts)?;
+        self.tls.check(NAME, cfg!(feature = "tls"))?;
+        if self.sasl && !self.login.has_user() {
             return refuse("option \"sasl\" needs a user");
         }
         if self.sasl && !cfg!(feature = "sasl") {
@@ -327,11 +267,7 @@ impl Options {
 
     /// The hosts with their ports.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let with_port = |host: &String| {
-            let name_end = host.rfind(']').unwrap_or(0);
-            if host[name_end..].contains(':') { host.clone() } else { format!("{host}:{PORT}") }
-        };
-        self.hosts.iter().map(with_port).collect()
+        self.hosts.iter().map(|host| with_port(host, PORT)).collect()
     }
 }
 
@@ -362,23 +298,8 @@ fn layout(url: &DialUrl) -> Result<Arc<dyn Layout>> {
 impl fmt::Debug for Options {
     // The existing client is left out: it may print its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            hosts,
-            namespace,
-            layout,
-            elections,
-            chroot,
-            sasl,
-            ttl,
-            timeout,
-            user,
-            password_file,
-            tls,
-            ca,
-            cert,
-            key,
-            client,
-        } = self;
+        let Self { hosts, namespace, layout, elections, chroot, sasl, ttl, timeout, login, tls, client } =
+            self;
         f.debug_struct("Options")
             .field("hosts", hosts)
             .field("namespace", namespace)
@@ -388,12 +309,8 @@ impl fmt::Debug for Options {
             .field("sasl", sasl)
             .field("ttl", ttl)
             .field("timeout", timeout)
-            .field("user", &user.as_ref().map(|(name, _)| name))
-            .field("password_file", password_file)
+            .field("login", login)
             .field("tls", tls)
-            .field("ca", ca)
-            .field("cert", cert)
-            .field("key", key)
             .field("client", &client.is_some())
             .finish()
     }

@@ -6,8 +6,10 @@
 use std::{fs, path::Path, path::PathBuf, time::Duration};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use reception_core::{Client, ClientExt, Dialer, ErrorKind, Service, ServiceName};
-use reception_lab::{ZooKeeper, ZooKeeperOptions, ZooKeeperTls};
+use reception_core::{
+    Client, ClientExt, Dialer, ErrorKind, Registration, RegistrationState, Service, ServiceName,
+};
+use reception_lab::{ZooKeeper, ZooKeeperOptions, ZooKeeperTls, eventually};
 use tempfile::TempDir;
 
 struct Files {
@@ -45,6 +47,22 @@ impl Files {
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         (cert.pem(), key.serialize_pem())
     }
+}
+
+/// The server starts again with another certificate.
+async fn shows(zookeeper: &ZooKeeper, files: &Files, (cert, key): (String, String)) {
+    fs::write(files.path("server.pem"), format!("{key}{cert}")).unwrap();
+    zookeeper.restart().await.unwrap();
+}
+
+async fn is_active(registration: &Registration) {
+    let active = eventually(Duration::from_secs(20), || async {
+        match registration.state() {
+            RegistrationState::Active => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    active.await.unwrap();
 }
 
 fn authority(name: &str) -> (Issuer<'static, KeyPair>, String) {
@@ -112,4 +130,36 @@ async fn a_server_with_a_certificate_of_another_name_is_not_spoken_to() {
     let refused = client.list(&ServiceName::new("api").unwrap()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
     drop(client.close().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_goes_on_over_a_new_certificate_and_waits_out_a_bad_one() {
+    let files = Files::new();
+    let zookeeper = server(&files).await;
+    let dialer = Dialer::new().with(reception_zookeeper::BACKEND).unwrap();
+    let (ca, cert, key) = (files.path("ca.pem"), files.path("client.pem"), files.path("client.key"));
+    let query =
+        format!("ttl=20s&timeout=2s&ca={}&cert={}&key={}", ca.display(), cert.display(), key.display());
+    let url = format!("zk+tls://{}/prod?{query}", zookeeper.secure_endpoint());
+    let client = dialer.dial(&url).await.unwrap();
+    let name = ServiceName::new("api").unwrap();
+    let one = Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+    let registration = client.register(one).await.unwrap();
+    let direct = zookeeper_client::Client::connect(&zookeeper.endpoint().to_string()).await.unwrap();
+    let created = direct.check_stat("/prod/api/one").await.unwrap().unwrap().czxid;
+
+    shows(&zookeeper, &files, files.signed()).await;
+    is_active(&registration).await;
+    let bad = files.signed_for(&["zookeeper.example"]);
+    shows(&zookeeper, &files, bad).await;
+    let refused = client.list(&name).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    assert!(matches!(registration.state(), RegistrationState::Doubtful(_)), "{:?}", registration.state());
+    shows(&zookeeper, &files, files.signed()).await;
+    is_active(&registration).await;
+    assert_eq!(client.list(&name).await.unwrap().len(), 1);
+    let direct = zookeeper_client::Client::connect(&zookeeper.endpoint().to_string()).await.unwrap();
+    assert_eq!(direct.check_stat("/prod/api/one").await.unwrap().unwrap().czxid, created, "it was made anew");
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
 }

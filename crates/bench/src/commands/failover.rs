@@ -223,6 +223,23 @@ impl Bench for Kill {
     }
 }
 
+/// What the driver alone takes from a resignation to the word of it, and to knowing that it leads.
+pub(crate) fn resign_line(
+    room: &Room<'_>,
+    candidates: usize,
+    (events, verified): (&[Duration], &[Duration]),
+    requests: u64,
+) -> Line {
+    room.line("failover_resign")
+        .with("candidates", candidates)
+        .with("rounds", events.len())
+        .timed("event_p50_us", micros(events, 0.5))
+        .timed("event_p99_us", micros(events, 0.99))
+        .timed("verified_p50_us", micros(verified, 0.5))
+        .timed("verified_p99_us", micros(verified, 0.99))
+        .counted("requests", per(requests, events.len()))
+}
+
 pub(crate) fn kill_line(room: &Room<'_>, args: &Args, times: &[Duration], granted: Duration) -> Line {
     room.line("failover_kill")
         .with("candidates", args.number("candidates"))

@@ -1,5 +1,7 @@
 //! Reading all instances: from the store, and from a live watch.
 
+use std::time::Duration;
+
 use reception::{ClientExt, Snapshot};
 use tokio::time::Instant;
 
@@ -12,6 +14,7 @@ use crate::{
     record::name,
     report::{Line, micros, per},
     room::{Room, same},
+    way::Passed,
 };
 
 pub(crate) struct List;
@@ -38,19 +41,22 @@ impl Bench for List {
         let passed = room.way.since(&before);
         client.close().await?;
         drop(population);
-        Ok(vec![
-            room.line("list")
-                .with("count", count)
-                .timed("p50_us", micros(&times, 0.5))
-                .timed("max_us", micros(&times, 1.0))
-                .counted("requests", per(passed.requests, repeat))
-                .counted("bytes_in", per(passed.bytes_in, repeat)),
-        ])
+        Ok(vec![line(room, count, &times, &passed)])
     }
 
     async fn raw(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
         raw::list(args, room).await
     }
+}
+
+/// What a list of so many took, each time, and what passed.
+pub(crate) fn line(room: &Room<'_>, count: usize, times: &[Duration], passed: &Passed) -> Line {
+    room.line("list")
+        .with("count", count)
+        .timed("p50_us", micros(times, 0.5))
+        .timed("max_us", micros(times, 1.0))
+        .counted("requests", per(passed.requests, times.len()))
+        .counted("bytes_in", per(passed.bytes_in, times.len()))
 }
 
 /// A list that costs no request: the view of a live watch.

@@ -61,12 +61,16 @@ async fn one(args: &Args, room: &Room<'_>) -> Result<Line> {
             break;
         }
     }
-    Ok(room
-        .line("register_one")
-        .timed("p50_us", micros(&times, 0.5))
-        .timed("p99_us", micros(&times, 0.99))
+    Ok(one_line(room, &times, requests, calls))
+}
+
+/// What one registration took, each time, and what was sent for all of them.
+pub(crate) fn one_line(room: &Room<'_>, times: &[Duration], requests: u64, calls: u64) -> Line {
+    room.line("register_one")
+        .timed("p50_us", micros(times, 0.5))
+        .timed("p99_us", micros(times, 0.99))
         .counted("requests", per(requests, times.len()))
-        .counted("calls", per(calls, times.len())))
+        .counted("calls", per(calls, times.len()))
 }
 
 async fn many(room: &Room<'_>, count: usize, mode: &str, window: usize) -> Result<Line> {

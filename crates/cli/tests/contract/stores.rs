@@ -13,6 +13,8 @@ mod consul;
 mod etcd;
 #[cfg(feature = "exhibitor")]
 mod exhibitor;
+#[cfg(any(feature = "etcd", feature = "exhibitor", feature = "zookeeper"))]
+mod shared;
 #[cfg(any(feature = "exhibitor", feature = "zookeeper"))]
 mod zookeeper;
 

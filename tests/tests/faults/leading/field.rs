@@ -46,6 +46,7 @@ pub(crate) struct Field {
     asked: Duration,
     /// The ttl that the store grants.
     pub(crate) ttl: Duration,
+    spread: Duration,
     slack: Duration,
     path: PathBuf,
     recorder: Recorder,
@@ -96,6 +97,7 @@ impl Field {
             started: 0,
             overlap: None,
             sessions: stage.stand.sessions(),
+            spread: stage.stand.spread(),
         })
     }
 
@@ -237,7 +239,8 @@ impl Field {
             Ok(()) => self.leave(stage).await,
             Err(_) => Ok(()),
         };
-        let judged = self.read().and_then(|()| judge::judge(&self.lines, self.ttl, self.overlap));
+        let judged =
+            self.read().and_then(|()| judge::judge(&self.lines, (self.ttl, self.spread), self.overlap));
         let wrong: Vec<String> = [played, ended, judged].into_iter().filter_map(Result::err).collect();
         if wrong.is_empty() {
             drop(fs::remove_file(&self.path));

@@ -27,7 +27,7 @@ const AWAY: Duration = Duration::from_millis(500);
 /// F30. 500 watches of one service in this process and 50 in each of 3 others (10 in full), each process behind a proxy of its own; the
 /// server is killed and started again. Before and after it serves one watch for each process (law L17). Everybody shows the service
 /// again within X, also what comes after, and connects no more than once for each backoff step; ten processes or more come back spread
-/// over a second (I8). The tasks of this process are as many as before (I6).
+/// over a second where their driver does not decide (I8). The tasks of this process are as many as before (I6).
 pub(super) async fn a_crowd_of_watches_costs_one_each_and_comes_back_spread(stage: &mut Stage) -> Outcome {
     let ledger = Ledger::open(stage)?;
     let registrar = dial(&stage.direct("crowd", TTL)).await?;
@@ -47,10 +47,16 @@ pub(super) async fn a_crowd_of_watches_costs_one_each_and_comes_back_spread(stag
         others.push((start(stage, &ledger, &proxy, number)?, proxy));
     }
     shown(&ledger, &ours, processes, &all, 0, PATIENCE).await?;
-    let own = stage.stand.watches_of_an_owner();
-    let watches = processes as u64 + 1 + INSTANCES * own;
+    let each = stage.stand.watches_of_an_owner();
+    let watches = processes as u64 + 1 + INSTANCES * each;
     settled(stage, watches).await?;
-    let before = tasks();
+    // A server that starts may keep a connection whose client has long gone; who passes it on is none of ours.
+    let own = || {
+        let proxies = others.iter().map(|(_, proxy)| proxy).chain([&proxy]);
+        let passed: u64 = proxies.map(|proxy| proxy.counts().open_connections).sum();
+        tasks() as u64 - passed - stage.stand.relayed()
+    };
+    let before = own();
 
     ledger.fault("F30", true);
     stage.stand.kill();
@@ -64,9 +70,9 @@ pub(super) async fn a_crowd_of_watches_costs_one_each_and_comes_back_spread(stag
     held.extend(register(&registrar, ["later".to_owned()]).await?);
     ledger.registered(&held[held.len() - 1..]);
     shown(&ledger, &ours, processes, &all, changed, SETTLE).await?;
-    settled(stage, watches + own).await?;
+    settled(stage, watches + each).await?;
     // The new instance has a task.
-    let flat = || async { if tasks() <= before + 1 { Ok(()) } else { Err(tasks()) } };
+    let flat = || async { if own() <= before + 1 { Ok(()) } else { Err(own()) } };
     let grew = |late| format!("more than {before} tasks and one (I6): {late}");
     eventually(SETTLE, flat).await.map_err(|late| grew(late.to_string()))?;
 
@@ -79,7 +85,7 @@ pub(super) async fn a_crowd_of_watches_costs_one_each_and_comes_back_spread(stag
     drop(ours);
     client.close().await.map_err(text)?;
     registrar.close().await.map_err(text)?;
-    ledger.judge(&Bounds::default())
+    ledger.judge(&Bounds::default().spread(stage.stand.spread()))
 }
 
 fn start(stage: &Stage, ledger: &Ledger, proxy: &Proxy, number: usize) -> Result<Agent, String> {

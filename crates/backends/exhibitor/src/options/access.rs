@@ -1,73 +1,37 @@
 //! Who we are to Exhibitor, and TLS.
 
-use std::fmt;
-
-use reception_core::{Result, Secret};
+use reception_core::Result;
 
 use super::Options;
-use crate::{ask::Asker, error::config};
-
-const MOST_PASSWORD: u64 = 4096;
+use crate::{
+    ask::Asker,
+    error::{NAME, config},
+};
 
 impl Options {
-    /// The user with the password, which may be in a file.
-    pub(super) fn credentials(&self) -> Result<Option<(String, Secret)>> {
-        match (&self.user, &self.password_file) {
-            (None, None) => Ok(None),
-            (None, Some(_)) => Err(config("option \"password_file\" needs a user")),
-            (Some((_, Some(_))), Some(_)) => Err(config("the password is given twice")),
-            (Some((_, None)), None) => Err(config("the user has no password")),
-            (Some((name, Some(password))), None) => Ok(Some((name.clone(), password.clone()))),
-            (Some((name, None)), Some(file)) => {
-                let wrong = |what: &dyn fmt::Display| {
-                    config(format!("option \"password_file\": {}: {what}", file.display()))
-                };
-                let size = std::fs::metadata(file).map_err(|error| wrong(&error.kind()))?.len();
-                if size > MOST_PASSWORD {
-                    return Err(wrong(&format!("has over {MOST_PASSWORD} bytes")));
-                }
-                let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.kind()))?;
-                let password = Secret::new(text.trim_end_matches(['\r', '\n']));
-                if password.expose().is_empty() {
-                    return Err(wrong(&"is empty"));
-                }
-                Ok(Some((name.clone(), password)))
-            }
-        }
-    }
-
     /// Makes the asker speak TLS, if that is wanted.
     pub(super) fn secured(&self, asker: Asker) -> Result<Asker> {
-        if self.cert.is_some() != self.key.is_some() {
-            return Err(config("options \"cert\" and \"key\" need each other"));
-        }
-        if !self.tls {
-            return Ok(asker);
-        }
-        if self.ca.is_none() {
-            return Err(config("TLS needs option \"ca\": no authority is trusted unless it is named"));
-        }
-        self.secure(asker)
+        self.tls.check(NAME, cfg!(feature = "tls"))?;
+        if self.tls.is_on() { self.secure(asker) } else { Ok(asker) }
     }
 
     #[cfg(not(feature = "tls"))]
-    fn secure(&self, _asker: Asker) -> Result<Asker> {
-        Err(config("TLS is compiled out: turn the feature \"tls\" on"))
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same shape as with the feature")]
+    fn secure(&self, asker: Asker) -> Result<Asker> {
+        Ok(asker)
     }
 
     #[cfg(feature = "tls")]
     fn secure(&self, asker: Asker) -> Result<Asker> {
         use std::sync::Arc;
 
-        use reception_kit::tls::Files;
         use rustls::{
             ClientConfig, RootCertStore,
             crypto::ring,
             pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
         };
 
-        let files = Files { ca: self.ca.clone(), cert: self.cert.clone(), key: self.key.clone() };
-        let pems = files.read(crate::error::NAME)?;
+        let pems = self.tls.read(NAME)?;
         // The files were checked: what a library says of them may repeat them.
         let wrong = || config("the TLS files cannot be used");
         let mut roots = RootCertStore::empty();

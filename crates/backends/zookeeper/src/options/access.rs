@@ -1,11 +1,9 @@
 //! Who we are and how we speak: the user, SASL and TLS.
 
-use std::fmt;
-
 use reception_core::{ErrorKind, Result, Secret};
 use zookeeper_client as zk;
 
-use super::{MOST_PASSWORD, OPERATION, Options};
+use super::Options;
 use crate::{
     error::{NAME, error},
     session::{Hosts, Recipe},
@@ -17,8 +15,8 @@ impl Options {
         if let Some(client) = &self.client {
             return Ok((Recipe::Given(client.clone()), None));
         }
-        let user = self.credentials()?;
-        if user.is_some() && !self.tls {
+        let user = self.login.read(NAME)?;
+        if user.is_some() && !self.tls.is_on() {
             // Both schemes show a reader on the way what is enough to log in.
             tracing::warn!(backend = NAME, "the user logs in without TLS: who reads along can do so, too");
         }
@@ -31,51 +29,24 @@ impl Options {
             }
             None => connector,
         };
-        let recipe =
-            Recipe::Dial { connector: Box::new(connector), hosts, tls: self.tls, owned: user.is_some() };
+        let recipe = Recipe::Dial {
+            connector: Box::new(connector),
+            hosts,
+            tls: self.tls.is_on(),
+            owned: user.is_some(),
+        };
         Ok((recipe, user.map(|(name, _)| name)))
-    }
-
-    /// The user with the password, which may be in a file.
-    pub(crate) fn credentials(&self) -> Result<Option<(String, Secret)>> {
-        let refuse = |why: String| Err(error(ErrorKind::Config, OPERATION, why));
-        match (&self.user, &self.password_file) {
-            (None, None) => Ok(None),
-            (None, Some(_)) => refuse("option \"password_file\" needs a user".to_owned()),
-            (Some((_, Some(_))), Some(_)) => refuse("the password is given twice".to_owned()),
-            (Some((_, None)), None) => refuse("the user has no password".to_owned()),
-            (Some((name, Some(password))), None) => Ok(Some((name.clone(), password.clone()))),
-            (Some((name, None)), Some(file)) => {
-                let wrong =
-                    |what: &dyn fmt::Display| format!("option \"password_file\": {}: {what}", file.display());
-                let size = std::fs::metadata(file).map(|about| about.len());
-                if size.as_ref().is_ok_and(|size| *size > MOST_PASSWORD) {
-                    return refuse(wrong(&format!("has over {MOST_PASSWORD} bytes")));
-                }
-                let text = match std::fs::read_to_string(file) {
-                    Ok(text) => Secret::new(text.trim_end_matches(['\r', '\n'])),
-                    Err(error) => return refuse(wrong(&error.kind())),
-                };
-                if text.expose().is_empty() {
-                    return refuse(wrong(&"is empty"));
-                }
-                Ok(Some((name.clone(), text)))
-            }
-        }
     }
 }
 
 #[cfg(feature = "tls")]
 fn secure(options: &Options, connector: zk::Connector) -> Result<zk::Connector> {
-    use reception_kit::tls::Files;
-
-    if !options.tls {
+    if !options.tls.is_on() {
         return Ok(connector);
     }
-    let files = Files { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() };
-    let pems = files.read(crate::error::NAME)?;
+    let pems = options.tls.read(NAME)?;
     // The library's error may print what it was given, and that holds a key.
-    let wrong = |_| error(ErrorKind::Config, OPERATION, "the TLS files cannot be used");
+    let wrong = |_| error(ErrorKind::Config, "dial", "the TLS files cannot be used");
     let text = |pem: &[u8]| String::from_utf8_lossy(pem).into_owned();
     provide();
     let mut tls = zk::TlsOptions::new();

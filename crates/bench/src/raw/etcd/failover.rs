@@ -9,8 +9,8 @@ use super::removed;
 use crate::{
     Result,
     args::Args,
-    commands::{kill_line, kills, rounds, stagger},
-    report::{Line, micros, per},
+    commands::{kill_line, kills, resign_line, rounds, stagger},
+    report::Line,
     room::Room,
 };
 
@@ -46,16 +46,7 @@ pub(crate) async fn resign(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
         events.push(event);
         verified.push(verify);
     }
-    Ok(vec![
-        room.line("failover_resign")
-            .with("candidates", count)
-            .with("rounds", rounds)
-            .timed("event_p50_us", micros(&events, 0.5))
-            .timed("event_p99_us", micros(&events, 0.99))
-            .timed("verified_p50_us", micros(&verified, 0.5))
-            .timed("verified_p99_us", micros(&verified, 0.99))
-            .counted("requests", per(requests, rounds)),
-    ])
+    Ok(vec![resign_line(room, count, (&events, &verified), requests)])
 }
 
 /// The leader dies right after a renewal, a third of its lease after the grant, as ours does.

@@ -3,12 +3,7 @@
 use tokio::time::Instant;
 
 use super::watch::read;
-use crate::{
-    Result,
-    args::Args,
-    report::{Line, micros, per},
-    room::Room,
-};
+use crate::{Result, args::Args, commands::list_line, report::Line, room::Room};
 
 pub(crate) async fn list(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
     let (count, repeat) = (args.number("count"), args.number("repeat"));
@@ -28,12 +23,5 @@ pub(crate) async fn list(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
     room.way.quiet().await;
     let passed = room.way.since(&before);
     drop(population);
-    Ok(vec![
-        room.line("list")
-            .with("count", count)
-            .timed("p50_us", micros(&times, 0.5))
-            .timed("max_us", micros(&times, 1.0))
-            .counted("requests", per(passed.requests, repeat))
-            .counted("bytes_in", per(passed.bytes_in, repeat)),
-    ])
+    Ok(vec![list_line(room, count, &times, &passed)])
 }

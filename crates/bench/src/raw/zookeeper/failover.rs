@@ -8,8 +8,8 @@ use zookeeper_client::{Client, EventType, OneshotWatcher};
 use crate::{
     Result,
     args::Args,
-    commands::{kill_line, kills, rounds, stagger},
-    report::{Line, micros, per},
+    commands::{kill_line, kills, resign_line, rounds, stagger},
+    report::Line,
     room::{EPHEMERAL, Room},
 };
 
@@ -39,16 +39,7 @@ pub(crate) async fn resign(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
         events.push(event);
         verified.push(verify);
     }
-    Ok(vec![
-        room.line("failover_resign")
-            .with("candidates", count)
-            .with("rounds", rounds)
-            .timed("event_p50_us", micros(&events, 0.5))
-            .timed("event_p99_us", micros(&events, 0.99))
-            .timed("verified_p50_us", micros(&verified, 0.5))
-            .timed("verified_p99_us", micros(&verified, 0.99))
-            .counted("requests", per(requests, rounds)),
-    ])
+    Ok(vec![resign_line(room, count, (&events, &verified), requests)])
 }
 
 /// The leader dies right after an answered request, a third of its session after it began, as ours does.

@@ -9,7 +9,8 @@ use zookeeper_client::{Client, MultiReadResult};
 use crate::{
     Result,
     args::Args,
-    report::{Line, micros, per},
+    commands::list_line,
+    report::Line,
     room::{Room, pages},
 };
 
@@ -33,14 +34,7 @@ pub(crate) async fn list(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
     room.way.quiet().await;
     let passed = room.way.since(&before);
     drop(population);
-    Ok(vec![
-        room.line("list")
-            .with("count", count)
-            .timed("p50_us", micros(&times, 0.5))
-            .timed("max_us", micros(&times, 1.0))
-            .counted("requests", per(passed.requests, repeat))
-            .counted("bytes_in", per(passed.bytes_in, repeat)),
-    ])
+    Ok(vec![list_line(room, count, &times, &passed)])
 }
 
 /// The records of a folder, by the names of their nodes.

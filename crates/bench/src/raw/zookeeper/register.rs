@@ -9,9 +9,9 @@ use zookeeper_client::{Client, OneshotWatcher};
 use crate::{
     Result,
     args::Args,
-    commands::result,
+    commands::{one_line, result},
     record::curator,
-    report::{Line, micros, per},
+    report::Line,
     room::{EPHEMERAL, Room, pages},
 };
 
@@ -74,13 +74,7 @@ async fn one(args: &Args, room: &Room<'_>) -> Result<Line> {
             break;
         }
     }
-    let requests = per(requests, times.len());
-    Ok(room
-        .line("register_one")
-        .timed("p50_us", micros(&times, 0.5))
-        .timed("p99_us", micros(&times, 0.99))
-        .counted("requests", requests)
-        .counted("calls", requests))
+    Ok(one_line(room, &times, requests, requests))
 }
 
 /// Creates, so many at once on one session.

@@ -1,23 +1,16 @@
 //! A real etcd: one for all that leave it alone, and one for each case that breaks it.
 
-use std::{
-    any::Any,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{any::Any, path::PathBuf, sync::Arc};
 
 use reception::async_trait;
 use reception_lab::{Etcd, Result};
-use tokio::sync::OnceCell;
 
-use super::{Opening, Store};
+use super::{
+    Opening, Store,
+    shared::{Shared, namespace},
+};
 
-/// The server that cases share; it ends with the test process.
-static SHARED: OnceCell<Arc<Etcd>> = OnceCell::const_new();
-static PLACES: AtomicU32 = AtomicU32::new(0);
+static SHARED: Shared<Etcd> = Shared::new();
 
 struct Place {
     server: Arc<Etcd>,
@@ -35,18 +28,8 @@ pub(crate) fn etcd_missing() -> Option<String> {
 
 pub(crate) fn etcd(own: bool) -> Opening {
     Box::pin(async move {
-        let server = if own {
-            Arc::new(Etcd::start().await?)
-        } else {
-            Arc::clone(
-                SHARED
-                    .get_or_try_init(|| async {
-                        Ok::<_, reception_lab::Error>(Arc::new(Etcd::start().await?))
-                    })
-                    .await?,
-            )
-        };
-        let namespace = format!("contract-{}", PLACES.fetch_add(1, Ordering::Relaxed));
+        let server = SHARED.get(own, Etcd::start()).await?;
+        let namespace = namespace();
         let place: Box<dyn Store> = Box::new(Place { server, namespace });
         Ok(place)
     })

@@ -4,15 +4,14 @@ use std::{any::Any, sync::Arc};
 
 use reception::async_trait;
 use reception_lab::{Exhibitor, Listed, Result, ZooKeeper};
-use tokio::sync::OnceCell;
 
 use super::{
     Opening, Store,
+    shared::Shared,
     zookeeper::{Place, place},
 };
 
-/// The Exhibitor of the server that cases share; it ends with the test process.
-static SHARED: OnceCell<Arc<Exhibitor>> = OnceCell::const_new();
+static SHARED: Shared<Exhibitor> = Shared::new();
 
 struct Behind {
     exhibitor: Arc<Exhibitor>,
@@ -23,19 +22,15 @@ pub(crate) fn exhibitor_missing() -> Option<String> {
     Exhibitor::installed().err().map(|missing| missing.to_string())
 }
 
-async fn before(server: &ZooKeeper) -> Result<Arc<Exhibitor>> {
+async fn before(server: &ZooKeeper) -> Result<Exhibitor> {
     let listed = Listed::new(["127.0.0.1"], server.endpoint().port());
-    Ok(Arc::new(Exhibitor::start(listed).await?))
+    Exhibitor::start(listed).await
 }
 
 pub(crate) fn exhibitor(own: bool) -> Opening {
     Box::pin(async move {
         let place = place(own).await?;
-        let exhibitor = if own {
-            before(place.server()).await?
-        } else {
-            Arc::clone(SHARED.get_or_try_init(|| before(place.server())).await?)
-        };
+        let exhibitor = SHARED.get(own, before(place.server())).await?;
         let behind: Box<dyn Store> = Box::new(Behind { exhibitor, place });
         Ok(behind)
     })

@@ -1,25 +1,17 @@
 //! A real ZooKeeper: one for all that leave it alone, and one for each case that breaks it.
 
-use std::{
-    any::Any,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{any::Any, path::Path, sync::Arc, time::Duration};
 
 use reception::async_trait;
 use reception_lab::{Error, Result, ZooKeeper};
-use tokio::sync::OnceCell;
 use zookeeper_client::{Acls, Client, CreateMode, Error as Native};
 
-use super::{Opening, Store};
+use super::{
+    Opening, Store,
+    shared::{Shared, namespace},
+};
 
-/// The server that cases share; it ends with the test process.
-static SHARED: OnceCell<Arc<ZooKeeper>> = OnceCell::const_new();
-static PLACES: AtomicU32 = AtomicU32::new(0);
+static SHARED: Shared<ZooKeeper> = Shared::new();
 
 pub(super) struct Place {
     server: Arc<ZooKeeper>,
@@ -42,14 +34,8 @@ pub(crate) fn zookeeper(own: bool) -> Opening {
 }
 
 pub(super) async fn place(own: bool) -> Result<Place> {
-    let server = if own {
-        Arc::new(ZooKeeper::start().await?)
-    } else {
-        let start = || async { Ok::<_, Error>(Arc::new(ZooKeeper::start().await?)) };
-        Arc::clone(SHARED.get_or_try_init(start).await?)
-    };
-    let namespace = format!("contract-{}", PLACES.fetch_add(1, Ordering::Relaxed));
-    Ok(Place { server, namespace })
+    let server = SHARED.get(own, ZooKeeper::start()).await?;
+    Ok(Place { server, namespace: namespace() })
 }
 
 fn native(wrong: &Native) -> Error {
