@@ -21,7 +21,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result};
 use reception_kit::{CancellationToken, Supervisor};
 use tokio::{
-    sync::{Mutex, Semaphore, oneshot},
+    sync::{Mutex, Notify, Semaphore, oneshot},
     time::Instant,
 };
 
@@ -54,6 +54,8 @@ struct Inner {
     agents: Vec<String>,
     /// Of each agent.
     steps: Vec<Step>,
+    /// An agent that gave no answer gave one.
+    back_again: Notify,
     secure: bool,
     /// The agent that has our registrations: asked first for everything.
     home: AtomicUsize,
@@ -136,6 +138,7 @@ impl Http {
             agents: options.addresses(),
             secure: options.tls,
             home: AtomicUsize::new(0),
+            back_again: Notify::new(),
             token: Token::new(options)?,
             back: supervisor.clone(),
             leaving: leaving.clone(),
@@ -153,6 +156,11 @@ impl Http {
 
     pub(crate) fn home(&self) -> usize {
         self.inner.home.load(Ordering::Acquire)
+    }
+
+    /// Waits until an agent that gave no answer gives one.
+    pub(crate) async fn back_again(&self) {
+        self.inner.back_again.notified().await;
     }
 
     pub(crate) fn move_home(&self, to: usize) {
@@ -220,7 +228,9 @@ impl Http {
         };
         match done {
             Ok((status, headers, body)) => {
-                step.answered();
+                if step.answered() {
+                    self.inner.back_again.notify_one();
+                }
                 Ok(Answer { status, index: index(&headers), body })
             }
             Err(why) => {
