@@ -90,15 +90,33 @@ pub(crate) struct Call {
     own: bool,
     /// Not to be sent again when its answer was lost.
     once: bool,
+    /// Waits for nobody's turn: a leadership depends on it.
+    urgent: bool,
 }
 
 impl Call {
     pub(crate) fn get(operation: &'static str, path: Path) -> Self {
-        Self { method: Method::GET, path, body: Bytes::new(), operation, own: false, once: false }
+        Self {
+            method: Method::GET,
+            path,
+            body: Bytes::new(),
+            operation,
+            own: false,
+            once: false,
+            urgent: false,
+        }
     }
 
     pub(crate) fn put(operation: &'static str, path: Path, body: Vec<u8>) -> Self {
-        Self { method: Method::PUT, path, body: body.into(), operation, own: false, once: false }
+        Self {
+            method: Method::PUT,
+            path,
+            body: body.into(),
+            operation,
+            own: false,
+            once: false,
+            urgent: false,
+        }
     }
 
     /// Asks the agent that has our registrations, and no other.
@@ -111,6 +129,12 @@ impl Call {
     pub(crate) fn once(mut self) -> Self {
         self.once = true;
         self
+    }
+
+    /// Asks at once, also an agent that gave no answer last time; its caller makes the pauses.
+    pub(crate) fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self.once()
     }
 }
 
@@ -216,7 +240,7 @@ impl Http {
     async fn exchange(&self, at: usize, agent: &str, call: &Call) -> Result<Answer> {
         let request = self.request(agent, call)?;
         let step = self.inner.steps.get(at).ok_or_else(|| self.nobody(call.operation))?;
-        let mut turn = step.enter(self.inner.agents.len() == 1).await?;
+        let mut turn = if call.urgent { None } else { step.enter(self.inner.agents.len() == 1).await? };
         let begun = Instant::now();
         let exchange = self.inner.wire.exchange(request);
         tokio::pin!(exchange);

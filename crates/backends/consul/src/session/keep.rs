@@ -96,7 +96,7 @@ async fn pass(session: &Arc<Session>) -> Result<bool> {
     let Some((check, owner)) = session.heart.check().await else { return Ok(true) };
     let limit = (session.options.ttl / 3).min(session.timeout());
     take_away(session, limit).await?;
-    match session.http.agent_pass(OPERATION, &check, limit).await? {
+    match session.http.agent_pass(OPERATION, &check, false, limit).await? {
         Passed::Yes => Ok(true),
         Passed::Unknown => {
             match owner {
