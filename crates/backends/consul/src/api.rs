@@ -235,7 +235,8 @@ impl Http {
         limit: Duration,
     ) -> Result<bool> {
         let path = Path::of("session/renew").then(id);
-        let answer = self.send(&Call::put(operation, path, Vec::new()), limit).await?;
+        // While it is answered its leader hears of no pass.
+        let answer = self.send(&Call::put(operation, path, Vec::new()).urgent(), limit).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(false),
             status if status.is_success() => Ok(true),
