@@ -113,10 +113,13 @@ impl Http {
         &self,
         operation: &'static str,
         check: &str,
+        urgent: bool,
         limit: Duration,
     ) -> Result<Passed> {
         let path = Path::of("agent/check/pass").then(check);
-        let answer = self.send(&Call::put(operation, path, Vec::new()).own(), limit).await?;
+        let call = Call::put(operation, path, Vec::new()).own();
+        let call = if urgent { call.urgent() } else { call };
+        let answer = self.send(&call, limit).await?;
         let unknown = answer.status == StatusCode::NOT_FOUND
             || says(&answer, "does not have associated TTL")
             || says(&answer, "nknown check");
@@ -232,7 +235,8 @@ impl Http {
         limit: Duration,
     ) -> Result<bool> {
         let path = Path::of("session/renew").then(id);
-        let answer = self.send(&Call::put(operation, path, Vec::new()), limit).await?;
+        // While it is answered its leader hears of no pass.
+        let answer = self.send(&Call::put(operation, path, Vec::new()).urgent(), limit).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(false),
             status if status.is_success() => Ok(true),

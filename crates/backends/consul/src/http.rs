@@ -21,7 +21,7 @@ use hyper::{HeaderMap, Method, Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result};
 use reception_kit::{CancellationToken, Supervisor};
 use tokio::{
-    sync::{Mutex, Semaphore, oneshot},
+    sync::{Mutex, Notify, Semaphore, oneshot},
     time::Instant,
 };
 
@@ -54,6 +54,8 @@ struct Inner {
     agents: Vec<String>,
     /// Of each agent.
     steps: Vec<Step>,
+    /// An agent that gave no answer gave one.
+    back_again: Notify,
     secure: bool,
     /// The agent that has our registrations: asked first for everything.
     home: AtomicUsize,
@@ -88,15 +90,33 @@ pub(crate) struct Call {
     own: bool,
     /// Not to be sent again when its answer was lost.
     once: bool,
+    /// Waits for nobody's turn: a leadership depends on it.
+    urgent: bool,
 }
 
 impl Call {
     pub(crate) fn get(operation: &'static str, path: Path) -> Self {
-        Self { method: Method::GET, path, body: Bytes::new(), operation, own: false, once: false }
+        Self {
+            method: Method::GET,
+            path,
+            body: Bytes::new(),
+            operation,
+            own: false,
+            once: false,
+            urgent: false,
+        }
     }
 
     pub(crate) fn put(operation: &'static str, path: Path, body: Vec<u8>) -> Self {
-        Self { method: Method::PUT, path, body: body.into(), operation, own: false, once: false }
+        Self {
+            method: Method::PUT,
+            path,
+            body: body.into(),
+            operation,
+            own: false,
+            once: false,
+            urgent: false,
+        }
     }
 
     /// Asks the agent that has our registrations, and no other.
@@ -109,6 +129,12 @@ impl Call {
     pub(crate) fn once(mut self) -> Self {
         self.once = true;
         self
+    }
+
+    /// Asks at once, also an agent that gave no answer last time; its caller makes the pauses.
+    pub(crate) fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self.once()
     }
 }
 
@@ -136,6 +162,7 @@ impl Http {
             agents: options.addresses(),
             secure: options.tls,
             home: AtomicUsize::new(0),
+            back_again: Notify::new(),
             token: Token::new(options)?,
             back: supervisor.clone(),
             leaving: leaving.clone(),
@@ -153,6 +180,11 @@ impl Http {
 
     pub(crate) fn home(&self) -> usize {
         self.inner.home.load(Ordering::Acquire)
+    }
+
+    /// Waits until an agent that gave no answer gives one.
+    pub(crate) async fn back_again(&self) {
+        self.inner.back_again.notified().await;
     }
 
     pub(crate) fn move_home(&self, to: usize) {
@@ -208,7 +240,7 @@ impl Http {
     async fn exchange(&self, at: usize, agent: &str, call: &Call) -> Result<Answer> {
         let request = self.request(agent, call)?;
         let step = self.inner.steps.get(at).ok_or_else(|| self.nobody(call.operation))?;
-        let mut turn = step.enter(self.inner.agents.len() == 1).await?;
+        let mut turn = if call.urgent { None } else { step.enter(self.inner.agents.len() == 1).await? };
         let begun = Instant::now();
         let exchange = self.inner.wire.exchange(request);
         tokio::pin!(exchange);
@@ -220,7 +252,9 @@ impl Http {
         };
         match done {
             Ok((status, headers, body)) => {
-                step.answered();
+                if step.answered() {
+                    self.inner.back_again.notify_one();
+                }
                 Ok(Answer { status, index: index(&headers), body })
             }
             Err(why) => {

@@ -125,7 +125,7 @@ impl Place {
                     own.wrote(&self.id, body(&session.heart.alias())?);
                     // An agent that restarts knows of a check that was passed once; any other one begins as failed.
                     let check = liveness_check(self.owner, false);
-                    drop(session.http.agent_pass(OPERATION, &check, limit).await);
+                    drop(session.http.agent_pass(OPERATION, &check, false, limit).await);
                     return Ok(false);
                 }
                 Tie::As(other) => Liveness::As(other),

@@ -73,7 +73,8 @@ pub(super) async fn resets_every_two_seconds_cost_nothing(stage: &mut Stage) -> 
         ledger.withdraw(registration).await.map_err(text)?;
     }
     ledger.arrivals("the client", &proxy);
-    ledger.judge(&Bounds::default())?;
+    let one = u32::try_from(connects / 2).unwrap_or(1);
+    ledger.judge(&Bounds::default().connections(one))?;
     client.close().await.map_err(text)?;
     beside.close().await.map_err(text)
 }

@@ -17,7 +17,7 @@ const CAP: Duration = Duration::from_secs(1);
 /// While there are leases to save, the pauses are at most this part of one.
 const PART: u32 = 8;
 /// A try that has no answer by then has a connection at least: others need not wait for it any longer.
-pub(super) const HOLD: Duration = Duration::from_millis(500);
+pub(super) const HOLD: Duration = Duration::from_millis(100);
 
 /// How it goes with one agent.
 #[derive(Debug)]
@@ -72,8 +72,9 @@ impl Step {
         }
     }
 
-    pub(super) fn answered(&self) {
-        *self.told() = None;
+    /// It gave an answer; true when it gave none before.
+    pub(super) fn answered(&self) -> bool {
+        self.told().take().is_some()
     }
 
     /// A try that was begun then failed.
@@ -116,7 +117,7 @@ mod tests {
             drop(turn);
         }
         assert!((10..=20).contains(&tries), "{tries} tries in ten seconds");
-        step.answered();
+        assert!(step.answered() && !step.answered());
         assert!(step.enter(true).await.unwrap().is_none(), "no turns when it answers");
     }
 

@@ -177,7 +177,7 @@ impl Heart {
         )?;
         session.http.agent_register(operation, &self.service, body, true, session.timeout()).await?;
         // An agent that restarts knows of a check that was passed once; any other one begins as failed, and all that hangs on it.
-        drop(session.http.agent_pass(operation, &self.check, session.timeout()).await);
+        drop(session.http.agent_pass(operation, &self.check, false, session.timeout()).await);
         Ok(())
     }
 }

@@ -46,7 +46,14 @@ async fn work(session: &Arc<Session>) {
             continue;
         }
         let next = if told { pass_at.min(look_at) } else { look_at };
-        sleep_until(&session.clock, next).await;
+        tokio::select! {
+            () = sleep_until(&session.clock, next) => {}
+            () = session.http.back_again() => {
+                // The agent may have started again.
+                look_at = look_at.min(session.clock.now().saturating_add(AGAIN));
+                continue;
+            }
+        }
         let sent = session.clock.now();
         let outcome = if told && sent >= pass_at {
             let passed = pass(session).await;
@@ -65,8 +72,6 @@ async fn work(session: &Arc<Session>) {
                 since_good = sent;
                 if std::mem::take(&mut doubtful) {
                     session.lines.tell_all(&Line::Fine);
-                    // The agent may have started again.
-                    look_at = look_at.min(session.clock.now().saturating_add(AGAIN));
                 }
             }
             Err(failed) => {
@@ -91,7 +96,7 @@ async fn pass(session: &Arc<Session>) -> Result<bool> {
     let Some((check, owner)) = session.heart.check().await else { return Ok(true) };
     let limit = (session.options.ttl / 3).min(session.timeout());
     take_away(session, limit).await?;
-    match session.http.agent_pass(OPERATION, &check, limit).await? {
+    match session.http.agent_pass(OPERATION, &check, false, limit).await? {
         Passed::Yes => Ok(true),
         Passed::Unknown => {
             match owner {

@@ -15,7 +15,9 @@ use crate::{api::Passed, error::error, layout::session_service};
 
 const OPERATION: &str = "elect";
 const LONG_AGO: Moment = Moment::from_duration(Duration::ZERO);
+/// Between two tries of a pass that failed: a part of the time to live, within these.
 const AGAIN: Duration = Duration::from_millis(200);
+const MOST_AGAIN: Duration = Duration::from_secs(1);
 
 /// Who stands.
 #[derive(Debug)]
@@ -136,7 +138,7 @@ impl Standing {
     pub(crate) async fn pass(&self, session: &Arc<Session>) -> Result<Moment> {
         let limit = (session.options.election_ttl / 4).min(session.timeout());
         let sent = session.clock.now();
-        match session.http.agent_pass(OPERATION, &self.check, limit).await? {
+        match session.http.agent_pass(OPERATION, &self.check, true, limit).await? {
             Passed::Yes => {
                 self.passed.send_replace(Some(sent));
                 Ok(sent)
@@ -177,10 +179,11 @@ pub(super) async fn pace(session: Arc<Session>) {
                 () = standing.changed.notified() => continue,
                 () = sleep_until(&session.clock, last.saturating_add(every)) => {}
             }
+            let again = (session.options.election_ttl / 8).clamp(AGAIN, MOST_AGAIN);
             let sent = session.clock.now();
             last = match standing.pass(&session).await {
                 Ok(_) => sent,
-                Err(_) => session.clock.now().saturating_add(AGAIN).saturating_sub(every),
+                Err(_) => session.clock.now().saturating_add(again).saturating_sub(every),
             };
         }
     };
