@@ -3,10 +3,9 @@
 use reception_core::Result;
 
 use super::Options;
-use crate::{
-    ask::Asker,
-    error::{NAME, config},
-};
+#[cfg(feature = "tls")]
+use crate::error::config;
+use crate::{ask::Asker, error::NAME};
 
 impl Options {
     /// Makes the asker speak TLS, if that is wanted.

@@ -1,11 +1,15 @@
 //! Who we are and how we speak: the user, SASL and TLS.
 
-use reception_core::{ErrorKind, Result, Secret};
+#[cfg(feature = "tls")]
+use reception_core::ErrorKind;
+use reception_core::{Result, Secret};
 use zookeeper_client as zk;
 
 use super::Options;
+#[cfg(feature = "tls")]
+use crate::error::error;
 use crate::{
-    error::{NAME, error},
+    error::NAME,
     session::{Hosts, Recipe},
 };
 
