@@ -11,6 +11,7 @@ use hyper::{
         ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue,
         TRANSFER_ENCODING, USER_AGENT,
     },
+    http::uri::PathAndQuery,
 };
 use hyper_util::rt::TokioIo;
 use reception_core::{ErrorKind, Result, Secret};
@@ -35,7 +36,7 @@ const AGENT: &str = concat!("reception/", env!("CARGO_PKG_VERSION"));
 
 /// How Exhibitors are asked.
 pub(crate) struct Asker {
-    target: String,
+    target: PathAndQuery,
     login: Option<HeaderValue>,
     #[cfg(feature = "tls")]
     tls: Option<tokio_rustls::TlsConnector>,
@@ -45,7 +46,7 @@ pub(crate) struct Asker {
 impl fmt::Debug for Asker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asker")
-            .field("target", &self.target)
+            .field("target", &self.target.as_str())
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }
@@ -55,8 +56,10 @@ impl Asker {
     /// `prefix`: what stands before the path of the list; `limit`: how long one Exhibitor may take.
     pub(crate) fn new(prefix: &str, login: Option<&(String, Secret)>, limit: Duration) -> Result<Self> {
         let login = login.map(|(user, password)| basic(user, password)).transpose()?;
+        let target = PathAndQuery::try_from(format!("{prefix}{LIST}"))
+            .map_err(|cause| config("option \"prefix\" is no path").with_source(cause))?;
         Ok(Self {
-            target: format!("{prefix}{LIST}"),
+            target,
             login,
             #[cfg(feature = "tls")]
             tls: None,
@@ -85,8 +88,7 @@ impl Asker {
         let stream = TcpStream::connect((place.host.as_str(), place.port)).await.map_err(failed)?;
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            let name = rustls::pki_types::ServerName::try_from(place.host.clone())
-                .map_err(|cause| config("a host is no name for TLS").with_source(cause))?;
+            let name = place.name()?;
             let failed = |cause: std::io::Error| unfound(ErrorKind::Unavailable, "no TLS").with_source(cause);
             return self.talk(place, tls.connect(name, stream).await.map_err(failed)?).await;
         }
@@ -99,7 +101,7 @@ impl Asker {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin,
     ) -> Result<BTreeSet<String>> {
         let broken = |cause: hyper::Error| unfound(ErrorKind::Unavailable, "no answer").with_source(cause);
-        let mut request = Request::get(self.target.as_str())
+        let mut request = Request::get(self.target.clone())
             .header(HOST, place.to_string())
             .header(USER_AGENT, AGENT)
             .header(ACCEPT, FORMS)

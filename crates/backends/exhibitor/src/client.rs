@@ -66,7 +66,7 @@ impl Client for ExhibitorClient {
     }
 
     async fn probe(&self) -> Result<Probe> {
-        let probe = self.zookeeper.probe().await?;
+        let probe = self.zookeeper.probe().await.map_err(|error| self.state.explain(error))?;
         Ok(self.state.tell(probe).server("ZooKeeper by Exhibitor"))
     }
 

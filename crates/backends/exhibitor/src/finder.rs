@@ -65,10 +65,11 @@ impl Finder {
         tracing::debug!(backend = NAME, %error, "no Exhibitor tells servers");
         let never = self.state.failed(error.clone());
         if never && !self.fallback.is_empty() {
+            // First: who uses them may ask at once where they are from.
+            self.state.fell_back();
             if servers.publish(self.fallback.iter().cloned()) {
                 tracing::warn!(backend = NAME, %error, "the static servers are used until an Exhibitor answers");
             }
-            self.state.fell_back();
         }
         // Nothing once there are servers.
         servers.fail(error);

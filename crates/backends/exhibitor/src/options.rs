@@ -114,6 +114,15 @@ impl fmt::Display for Place {
     }
 }
 
+impl Place {
+    /// The name that its certificate has to speak for.
+    #[cfg(feature = "tls")]
+    pub(crate) fn name(&self) -> Result<rustls::pki_types::ServerName<'static>> {
+        let name = rustls::pki_types::ServerName::try_from(self.host.clone());
+        name.map_err(|cause| config(format!("{self} is no name for TLS")).with_source(cause))
+    }
+}
+
 impl Options {
     /// Asks these Exhibitors, each `host[:port]` with IPv6 in brackets; the port is 8080 when left out.
     ///
@@ -227,7 +236,7 @@ impl Options {
         let share = self.timeout * 4 / 5 / u32::try_from(places.len()).unwrap_or(1);
         let limit = share.clamp(LEAST_ASK, MOST_ASK);
         let asker = Asker::new(self.checked_prefix()?, self.login.read(NAME)?.as_ref(), limit)?;
-        let asker = self.secured(asker)?;
+        let asker = self.secured(asker, &places)?;
         Ok(Finder { places, asker, poll: self.poll, fallback, state: Arc::clone(state) })
     }
 

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use reception_core::{Clock, Endpoint, Error, Moment, Probe, Result};
+use reception_core::{Clock, Endpoint, Error, ErrorKind, Moment, Probe, Result};
+
+use crate::error::NAME;
 
 /// Where the servers are from that are used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,10 +85,28 @@ impl State {
 
     /// Adds what is known to a probe of the store.
     pub(crate) fn tell(&self, mut probe: Probe) -> Probe {
-        let now = self.now();
+        probe.notes.extend(self.notes());
         let facts = self.facts();
         let outcomes = facts.outcomes.iter().map(|(place, outcome)| Endpoint::new(place, outcome.clone()));
         probe.endpoints.extend(outcomes);
+        probe
+    }
+
+    /// Adds what is known to the reason why the store cannot be probed; Exhibitor's own reasons tell it.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let of_store = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
+        if error.backend() == NAME || !of_store {
+            return error;
+        }
+        let context = format!("{}; {}", error.context(), self.notes().join("; "));
+        let told = Error::new(error.kind(), NAME, error.operation(), context);
+        told.with_retry(error.retry()).with_source(error)
+    }
+
+    /// Where the servers are from, and what went wrong last.
+    fn notes(&self) -> Vec<String> {
+        let now = self.now();
+        let facts = self.facts();
         let source = match (&facts.origin, &facts.success) {
             (Origin::Exhibitor { live, count }, Some((when, place))) => {
                 let word = if *live { "live" } else { "cached" };
@@ -96,18 +116,13 @@ impl State {
             (Origin::Fallback, _) => "servers: fallback, no Exhibitor has answered yet".to_owned(),
             _ => "servers: none, no Exhibitor has answered yet".to_owned(),
         };
-        probe.notes.push(source);
-        if let Some(trouble) = &facts.trouble {
-            probe.notes.push(format!("last error: {}", trouble.context()));
-        }
-        probe
+        let trouble = facts.trouble.as_ref().map(|trouble| format!("last error: {}", trouble.context()));
+        std::iter::once(source).chain(trouble).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use reception_core::ErrorKind;
-
     use super::*;
     use crate::error::unfound;
 

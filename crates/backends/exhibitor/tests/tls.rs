@@ -106,4 +106,8 @@ async fn options_that_do_not_fit_are_refused_before_anything_is_sent() {
         let refused = dialer.dial(url).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Config, "{url}: {refused}");
     }
+    let files = Files::new();
+    let unfit = format!("exhibitor+tls://h1,-h2/prod?ca={}", files.path("ca.pem").display());
+    let refused = dialer.dial(&unfit).await.unwrap_err();
+    assert!(refused.to_string().contains("-h2:8080 is no name for TLS"), "{refused}");
 }

@@ -2,26 +2,36 @@
 
 use reception_core::Result;
 
-use super::Options;
+use super::{Options, Place};
 #[cfg(feature = "tls")]
 use crate::error::config;
 use crate::{ask::Asker, error::NAME};
 
 impl Options {
     /// Makes the asker speak TLS, if that is wanted.
-    pub(super) fn secured(&self, asker: Asker) -> Result<Asker> {
+    pub(super) fn secured(&self, asker: Asker, places: &[Place]) -> Result<Asker> {
         self.tls.check(NAME, cfg!(feature = "tls"))?;
-        if self.tls.is_on() { self.secure(asker) } else { Ok(asker) }
+        if self.tls.is_on() {
+            return self.secure(asker, places);
+        }
+        if self.login.has_user() {
+            // Basic authentication shows the password itself.
+            tracing::warn!(
+                backend = NAME,
+                "the user logs in to Exhibitor without TLS: who reads along can do so, too"
+            );
+        }
+        Ok(asker)
     }
 
     #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same shape as with the feature")]
-    fn secure(&self, asker: Asker) -> Result<Asker> {
+    fn secure(&self, asker: Asker, _places: &[Place]) -> Result<Asker> {
         Ok(asker)
     }
 
     #[cfg(feature = "tls")]
-    fn secure(&self, asker: Asker) -> Result<Asker> {
+    fn secure(&self, asker: Asker, places: &[Place]) -> Result<Asker> {
         use std::sync::Arc;
 
         use rustls::{
@@ -30,6 +40,9 @@ impl Options {
             pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
         };
 
+        for place in places {
+            place.name()?;
+        }
         let pems = self.tls.read(NAME)?;
         // The files were checked: what a library says of them may repeat them.
         let wrong = || config("the TLS files cannot be used");
