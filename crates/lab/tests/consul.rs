@@ -77,3 +77,38 @@ async fn its_own_lock_runs_a_command_and_a_proxy_tells_what_it_asked() {
     .await
     .unwrap();
 }
+
+#[tokio::test]
+async fn an_agent_joins_a_server_and_answers_dns_of_both() {
+    let server = Consul::start().await.unwrap();
+    let options = ConsulOptions::default().node("second").agent_of(server.gossip()).dns(true);
+    let agent = Consul::start_with(options).await.unwrap();
+    agent.api().put("/v1/agent/service/register", r#"{"Name":"api","ID":"a-1","Port":80}"#).await.unwrap();
+    eventually(Duration::from_secs(20), || async {
+        let told = server.api().get("/v1/catalog/service/api").await.map_err(|error| error.to_string())?;
+        if told.body.contains("\"second\"") { Ok(()) } else { Err(told.body) }
+    })
+    .await
+    .unwrap();
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(agent.dns()).await.unwrap();
+    socket.send(b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x03api\x07service\x06consul\0\0\x01\0\x01").await.unwrap();
+    let mut answer = [0; 512];
+    let count =
+        tokio::time::timeout(Duration::from_secs(20), socket.recv(&mut answer)).await.unwrap().unwrap();
+    assert!(count > 12 && answer[3] & 0xF == 0 && answer[7] == 1, "{:?}", &answer[..count]);
+}
+
+#[tokio::test]
+async fn two_datacenters_know_each_other() {
+    let first = Consul::start_with(ConsulOptions::default().datacenter("east")).await.unwrap();
+    let options = ConsulOptions::default().datacenter("west").beside(first.wide_gossip());
+    let second = Consul::start_with(options).await.unwrap();
+    second.api().put("/v1/kv/greeting", "hello").await.unwrap();
+    eventually(Duration::from_secs(20), || async {
+        let told = first.api().get("/v1/kv/greeting?raw&dc=west").await.map_err(|error| error.to_string())?;
+        if told.body == "hello" { Ok(()) } else { Err(told.body) }
+    })
+    .await
+    .unwrap();
+}
