@@ -117,6 +117,11 @@ pub(crate) fn owner_mark(client: Uuid, owner: Uuid) -> String {
     format!("{}-{}", client.simple(), owner.simple())
 }
 
+/// The registration that an owner mark tells.
+pub(crate) fn owner_of_mark(mark: &str) -> Option<Uuid> {
+    mark.rsplit_once('-').and_then(|(_, owner)| Uuid::try_parse(owner).ok())
+}
+
 /// A span as Consul reads it.
 pub(crate) fn span(span: Duration) -> String {
     format!("{}ms", span.as_millis())
