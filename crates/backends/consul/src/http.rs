@@ -131,9 +131,9 @@ impl Http {
         self.inner.agents.follow(at);
     }
 
-    /// For how long an agent has given no answer.
-    pub(crate) fn silence(&self, at: usize) -> Option<Duration> {
-        self.inner.agents.silence(at)
+    /// Whether an agent has given no answer for so long.
+    pub(crate) fn is_gone(&self, at: usize, lease: Duration) -> bool {
+        self.inner.agents.is_gone(at, lease)
     }
 
     /// Says that something stands at the home, or may.

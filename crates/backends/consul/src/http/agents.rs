@@ -8,8 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::step::Step;
 
 /// One agent.
@@ -81,9 +79,13 @@ impl Agents {
         }
     }
 
-    /// For how long it has given no answer, since it was asked.
-    pub(super) fn silence(&self, at: usize) -> Option<Duration> {
-        Some(Instant::now().saturating_duration_since(self.all.get(at)?.step.silent_since()?))
+    fn is_silent(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|agent| agent.step.silent_since().is_some())
+    }
+
+    /// Whether it has given no answer for so long.
+    pub(super) fn is_gone(&self, at: usize, lease: Duration) -> bool {
+        self.all.get(at).is_some_and(|agent| agent.step.is_gone(lease))
     }
 
     /// The home and then the others, but those that give no answer last.
@@ -91,7 +93,7 @@ impl Agents {
         let (home, count) = (self.home(), self.all.len());
         let mut order: Vec<usize> = (0..count).map(|step| (home + step) % count).collect();
         if count > 1 {
-            order.sort_by_key(|at| self.silence(*at).is_some());
+            order.sort_by_key(|at| self.is_silent(*at));
         }
         order
     }
@@ -100,6 +102,7 @@ impl Agents {
 #[cfg(test)]
 mod tests {
     use reception_core::ErrorKind;
+    use tokio::time::{Instant, advance};
 
     use super::*;
     use crate::error::error;
@@ -109,7 +112,7 @@ mod tests {
         Agents::new(names.into(), Duration::from_secs(5))
     }
 
-    fn is_silent(agents: &Agents, at: usize) {
+    fn silent(agents: &Agents, at: usize) {
         agents.all[at].step.failed(Instant::now(), &error(ErrorKind::Unavailable, "list", "nobody"));
     }
 
@@ -117,12 +120,30 @@ mod tests {
     async fn those_that_give_no_answer_are_asked_last() {
         let agents = three();
         assert_eq!(agents.order(), [0, 1, 2]);
-        is_silent(&agents, 0);
+        silent(&agents, 0);
         assert_eq!(agents.order(), [1, 2, 0]);
-        tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!(agents.silence(0), Some(Duration::from_secs(3)));
         agents.all[0].step.answered();
-        assert_eq!((agents.order(), agents.silence(0)), (vec![0, 1, 2], None));
+        assert_eq!(agents.order(), [0, 1, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_is_gone_when_what_hangs_on_it_has_lapsed() {
+        let (agents, lease) = (three(), Duration::from_secs(4));
+        agents.all[0].step.answered();
+        advance(Duration::from_secs(3)).await;
+        silent(&agents, 0);
+        advance(Duration::from_millis(1500)).await;
+        assert!(!agents.is_gone(0, lease), "an agent may start again");
+        advance(Duration::from_millis(500)).await;
+        assert!(agents.is_gone(0, lease));
+        // Never heard of.
+        silent(&agents, 1);
+        advance(lease / 2).await;
+        assert!(!agents.is_gone(1, lease));
+        advance(lease / 2).await;
+        assert!(agents.is_gone(1, lease) && !agents.is_gone(2, lease));
+        agents.all[0].step.answered();
+        assert!(!agents.is_gone(0, lease));
     }
 
     #[tokio::test]

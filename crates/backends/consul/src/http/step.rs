@@ -65,6 +65,13 @@ impl Step {
         self.heard().silent
     }
 
+    /// Whether it has given no answer for so long, of which it was asked for half at least.
+    pub(super) fn is_gone(&self, lease: Duration) -> bool {
+        let heard = self.heard();
+        let Some(silent) = heard.silent else { return false };
+        silent.elapsed() >= lease / 2 && heard.last.unwrap_or(silent).elapsed() >= lease
+    }
+
     /// It gave no answer to what was asked then.
     pub(super) fn unheard(&self, asked: Instant) {
         let mut heard = self.heard();

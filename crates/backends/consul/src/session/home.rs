@@ -108,7 +108,7 @@ impl Session {
         let (home, count) = (self.http.home(), self.http.count());
         let registered = !self.lines.is_empty() || !self.heart.is_idle().await;
         let lease = if registered { self.options.ttl } else { self.options.election_ttl };
-        if count == 1 || self.http.silence(home).is_none_or(|silence| silence < lease) {
+        if count == 1 || !self.http.is_gone(home, lease) {
             return false;
         }
         let _moving = self.home.moving.lock().await;
