@@ -75,7 +75,7 @@ impl Place {
     async fn read_back(&mut self, service: &Service, alias: bool) -> Result<()> {
         let session = Arc::clone(&self.session);
         let node = session.node(OPERATION).await?;
-        let (wanted, stated) = instance_parts(&session.names, service, &self.mark);
+        let (wanted, stated) = instance_parts(&session.names, service, &self.mark)?;
         let (mut pause, mut alias) = (LOOK, alias);
         for turn in 1_u32.. {
             let mut checks = Vec::new();
