@@ -137,6 +137,8 @@ pub struct Options {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls_config: Option<access::TlsConfig>,
 }
 
 impl Options {
@@ -166,6 +168,8 @@ impl Options {
             ca: None,
             cert: None,
             key: None,
+            #[cfg(feature = "tls")]
+            tls_config: None,
         }
     }
 
@@ -248,7 +252,7 @@ impl Options {
         if self.cert.is_some() != self.key.is_some() {
             return Err(refuse("options \"cert\" and \"key\" need each other"));
         }
-        if self.tls && self.ca.is_none() {
+        if self.tls && self.ca.is_none() && !self.has_tls_config() {
             return Err(refuse("TLS needs option \"ca\": no authority is trusted unless it is named"));
         }
         if self.tls && !cfg!(feature = "tls") {
