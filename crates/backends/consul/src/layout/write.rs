@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use reception_core::{Error, ErrorKind, Result, Service, Status};
-use reception_kit::go_json;
+use reception_kit::{go_json, record};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -141,6 +141,8 @@ pub(crate) fn instance(
 ) -> Result<Vec<u8>> {
     // Strict also for what somebody else's record was made of.
     let service = service.to_builder().build()?;
+    // One limit for all stores, by the record that most of them have.
+    record::encode(&service)?;
     let ((tags, meta), _) = instance_parts(names, &service, &owner_mark(client, owner))?;
     let weight =
         service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
