@@ -7,7 +7,10 @@ use hyper::{
     Request, Response,
     body::{Body as _, Incoming},
     client::conn::http1,
-    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
+    header::{
+        ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue,
+        TRANSFER_ENCODING, USER_AGENT,
+    },
 };
 use hyper_util::rt::TokioIo;
 use reception_core::{ErrorKind, Result, Secret};
@@ -18,7 +21,7 @@ use tokio::{
 
 use crate::{
     error::{config, status, unfound},
-    list,
+    list::{Form, MOST_BYTES},
     options::Place,
 };
 
@@ -126,9 +129,14 @@ async fn judge(response: Response<Incoming>) -> Result<BTreeSet<String>> {
     if let Some(wrong) = status(response.status().as_u16()) {
         return Err(wrong);
     }
-    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.to_owned();
-    list::read(&kind, &whole(response.into_body()).await?)
+    let head = response.headers();
+    let form = Form::of(head.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default())?;
+    // Else the end of the connection is the end of the answer, also of half of one.
+    let has_end = head.contains_key(CONTENT_LENGTH) || head.contains_key(TRANSFER_ENCODING);
+    if !has_end && !form.shows_its_end() {
+        return Err(unfound(ErrorKind::Protocol, "answered a form that does not tell where it ends"));
+    }
+    form.read(&whole(response.into_body()).await?)
 }
 
 /// The whole body, unless it is too long.
@@ -138,8 +146,8 @@ async fn whole(mut body: Incoming) -> Result<Vec<u8>> {
         let frame =
             frame.map_err(|cause| unfound(ErrorKind::Unavailable, "half an answer").with_source(cause))?;
         let Some(data) = frame.data_ref() else { continue };
-        if read.len() + data.len() > list::MOST_BYTES {
-            let context = format!("answered more than {} bytes", list::MOST_BYTES);
+        if read.len() + data.len() > MOST_BYTES {
+            let context = format!("answered more than {} bytes", MOST_BYTES);
             return Err(unfound(ErrorKind::Protocol, context));
         }
         read.extend_from_slice(data);

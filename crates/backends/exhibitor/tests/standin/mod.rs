@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -18,9 +19,14 @@ pub(crate) struct Standin {
     task: JoinHandle<()>,
 }
 
+/// The pause before a piece of an answer that does not end.
+const DRIP: Duration = Duration::from_millis(20);
+
 #[derive(Default)]
 struct Script {
     answer: Vec<u8>,
+    /// What follows the answer again and again, until nobody listens any more.
+    drip: Vec<u8>,
     asked: usize,
     head: String,
 }
@@ -41,14 +47,18 @@ impl Standin {
                         Ok(_) => {}
                     }
                 }
-                let answer = {
+                let (answer, drip) = {
                     let mut script = shared.lock().unwrap();
                     script.asked += 1;
                     script.head = String::from_utf8_lossy(&head).into_owned();
-                    script.answer.clone()
+                    (script.answer.clone(), script.drip.clone())
                 };
                 // Who has read enough hangs up.
-                drop(stream.write_all(&answer).await);
+                let mut heard = stream.write_all(&answer).await.is_ok();
+                while heard && !drip.is_empty() {
+                    tokio::time::sleep(DRIP).await;
+                    heard = stream.write_all(&drip).await.is_ok();
+                }
             }
         });
         Self { address, script, task }
@@ -64,7 +74,13 @@ impl Standin {
     }
 
     pub(crate) fn says(&self, bytes: &[u8]) {
-        self.script.lock().unwrap().answer = bytes.to_vec();
+        self.drips(bytes, b"");
+    }
+
+    /// An answer that never ends: what it begins with, and what follows again and again.
+    pub(crate) fn drips(&self, bytes: &[u8], drip: &[u8]) {
+        let mut script = self.script.lock().unwrap();
+        (script.answer, script.drip) = (bytes.to_vec(), drip.to_vec());
     }
 
     /// How many requests came.

@@ -20,7 +20,7 @@ use zookeeper_client::{self as zk, SessionState};
 use super::{
     Gate, Hosts, Link, Live, Recipe, Session,
     gate::supervised,
-    seeking::{Placed, Standing, better, servers},
+    seeking::{Placed, Standing, better, news, reconsidered, servers},
 };
 use crate::{
     ensemble,
@@ -91,6 +91,7 @@ async fn hold(session: &Session) -> Result<()> {
         tokio::select! {
             biased;
             () = session.leaving.cancelled() => return Ok(()),
+            () = news(known.as_ref()) => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -114,7 +115,7 @@ async fn stand(
             let moved = match end {
                 End::Leaving => return (standing.gate, Ok(())),
                 End::Lost(error) => return (standing.gate, Err(error)),
-                End::Away(broken) => relocate(session, &standing, known, broken).await,
+                End::Away(broken) => relocate(session, &standing, &mut states, known, broken).await,
             };
             match moved {
                 Ok(Some(moved)) => break moved,
@@ -131,16 +132,17 @@ async fn stand(
 async fn relocate(
     session: &Session,
     standing: &Standing,
-    known: &mut Known,
+    states: &mut zk::StateWatcher,
+    known: &Known,
     broken: bool,
 ) -> Result<Option<Placed>> {
     let (Some(known), Some(way)) = (known, session.way()) else { return Ok(None) };
     if !broken {
-        let servers = (*known.borrow_and_update().servers).clone();
         let moved = tokio::select! {
             biased;
-            moved = way.round(servers, Some(standing)) => moved,
+            moved = way.round(known, Some(standing)) => moved,
             () = session.leaving.cancelled() => return Ok(None),
+            () = reconsidered(standing, states, known) => return Ok(None),
         };
         match moved {
             Ok(placed) => return Ok(Some(placed)),
@@ -183,8 +185,8 @@ async fn connect(session: &Session, known: &mut Known) -> Result<Placed> {
                 let (Some(known), Some(way)) = (known, session.way()) else {
                     return Err(error(ErrorKind::Internal, OPERATION, "nobody finds servers"));
                 };
-                let servers = servers(known).await?;
-                way.round(servers, None).await.map_err(|wrong| unreached(session, wrong))
+                servers(known).await?;
+                way.round(known, None).await.map_err(|wrong| unreached(session, wrong))
             }
         }
     };
@@ -237,8 +239,12 @@ async fn follow(
     let mut broken = false;
     loop {
         let better = better(known.as_mut(), standing.server.as_deref(), broken);
+        // A broken link is left at once.
+        let rests_until = (!broken).then_some(not_before);
         let away = async {
-            sleep_until(&session.clock, not_before).await;
+            if let Some(until) = rests_until {
+                sleep_until(&session.clock, until).await;
+            }
             better.await;
         };
         let state = match unseen.take() {

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use reception_core::{Error, ErrorKind, Result};
 use reception_kit::Backoff;
 use tokio::sync::watch;
-use zookeeper_client as zk;
+use zookeeper_client::{self as zk, SessionState};
 
 use super::{Gate, Live, Recipe, Session, gate::supervised, keeper::dial};
 use crate::{
@@ -20,6 +20,8 @@ const OPERATION: &str = "session";
 /// The pauses between rounds over all servers.
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_millis(800);
+/// A server that answers takes less to open a session.
+const LEAST: Duration = Duration::from_millis(400);
 
 /// A session on a server, just opened.
 pub(super) struct Placed {
@@ -82,12 +84,12 @@ pub(super) struct Way<'a> {
 }
 
 /// Waits until servers are known; an error each time that they could not be found.
-pub(super) async fn servers(known: &mut watch::Receiver<Known>) -> Result<BTreeSet<String>> {
+pub(super) async fn servers(known: &mut watch::Receiver<Known>) -> Result<()> {
     let mut news = known.has_changed().unwrap_or(true);
     loop {
         let now = known.borrow_and_update().clone();
         match now.trouble {
-            _ if !now.servers.is_empty() => return Ok((*now.servers).clone()),
+            _ if !now.servers.is_empty() => return Ok(()),
             Some(trouble) if news => return Err(trouble),
             _ => {}
         }
@@ -95,6 +97,15 @@ pub(super) async fn servers(known: &mut watch::Receiver<Known>) -> Result<BTreeS
             return Err(error(ErrorKind::Unavailable, OPERATION, "nobody looks for servers any more"));
         }
         news = true;
+    }
+}
+
+/// Waits for news of the finding while no server is known: it has pauses of its own. The next look sees them, too.
+pub(super) async fn news(known: Option<&watch::Receiver<Known>>) {
+    let unknown = known.filter(|known| known.borrow().servers.is_empty());
+    let Some(mut known) = unknown.cloned() else { return std::future::pending().await };
+    if known.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 
@@ -113,36 +124,71 @@ pub(super) async fn better(known: Option<&mut watch::Receiver<Known>>, server: O
     }
 }
 
-/// In no order, so that clients spread; the one that is to be left comes last.
-fn shuffled(servers: BTreeSet<String>, last: Option<&str>) -> Vec<String> {
-    let mut servers: Vec<String> = servers.into_iter().collect();
-    servers.sort_by_cached_key(|server| (Some(server.as_str()) == last, uuid::Uuid::new_v4()));
-    servers
+/// Waits until a session has no more reason to leave its server while its link stands: that breaks, or the server is listed again.
+///
+/// Never, once another driver has gone on with the session.
+pub(super) async fn reconsidered(
+    standing: &Standing,
+    states: &mut zk::StateWatcher,
+    known: &watch::Receiver<Known>,
+) {
+    let here = |known: &Known| standing.server.as_ref().is_some_and(|here| known.servers.contains(&**here));
+    let mut known = known.clone();
+    let listed = async {
+        if known.wait_for(here).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let broken = async { while states.changed().await == SessionState::SyncConnected {} };
+    tokio::select! {
+        () = standing.gate.over() => {}
+        () = broken => {}
+        () = listed => {}
+    }
+    if standing.gate.has_moved() {
+        std::future::pending().await
+    }
+}
+
+/// The server to try next, in no order, so that clients spread; the one that is to be left comes last.
+fn next(servers: &BTreeSet<String>, tried: &BTreeSet<String>, last: Option<&str>) -> Option<String> {
+    let left = servers.difference(tried);
+    left.min_by_key(|server| (Some(server.as_str()) == last, uuid::Uuid::new_v4())).cloned()
 }
 
 impl Way<'_> {
     /// Opens a session on one of the servers, or takes one over; each is tried once.
     ///
+    /// Those are tried that are known by then: a list may be mended while servers that are no use are waited for.
     /// That the session is over is believed when no server takes it and one says so.
     pub(super) async fn round(
         self,
-        servers: BTreeSet<String>,
+        known: &watch::Receiver<Known>,
         standing: Option<&Standing>,
     ) -> Result<Placed, zk::Error> {
-        let limit = if servers.len() > 1 { self.session.ttl / 5 } else { self.session.ttl / 2 };
-        let limit = limit.max(Duration::from_millis(400));
-        let mut failed = zk::Error::NoHosts;
-        for server in shuffled(servers, standing.and_then(|standing| standing.server.as_deref())) {
-            let tried = tokio::time::timeout(limit, self.open(&server, standing));
-            match tried.await {
+        let last = standing.and_then(|standing| standing.server.as_deref());
+        let (mut tried, mut failed) = (BTreeSet::new(), zk::Error::NoHosts);
+        loop {
+            let servers = Arc::clone(&known.borrow().servers);
+            let Some(server) = next(&servers, &tried, last) else { return Err(failed) };
+            let opened = tokio::time::timeout(self.patience(servers.len()), self.open(&server, standing));
+            match opened.await {
                 Ok(Ok((client, gate))) => {
                     return Ok(Placed { client, gate, server: Some(server.into()) });
                 }
                 Ok(Err(wrong @ (zk::Error::AuthFailed | zk::Error::SessionExpired))) => failed = wrong,
                 Ok(Err(_)) | Err(_) => {}
             }
+            tried.insert(server);
         }
-        Err(failed)
+    }
+
+    /// How long one of so many servers may take: a round over all shall end before a session does.
+    fn patience(self, servers: usize) -> Duration {
+        let ttl = self.session.ttl;
+        let most = if servers > 1 { ttl / 5 } else { ttl / 2 };
+        let share = ttl * 4 / 5 / u32::try_from(servers.max(1)).unwrap_or(u32::MAX);
+        share.min(most).max(LEAST)
     }
 
     async fn open(self, server: &str, standing: Option<&Standing>) -> Result<(zk::Client, Gate), zk::Error> {
@@ -167,21 +213,21 @@ impl Way<'_> {
     /// Takes a session whose link is broken to whatever server takes it, for as long as the store may keep it.
     pub(super) async fn rescue(
         self,
-        known: &mut watch::Receiver<Known>,
+        known: &watch::Receiver<Known>,
         standing: &Standing,
     ) -> Result<Placed, Error> {
         let until = self.session.clock.now().saturating_add(standing.ttl * 7 / 5);
         let mut backoff = Backoff::with_bounds(FIRST, LONGEST);
+        let lost = |why: &str| Err(error(ErrorKind::LeaseLost, OPERATION, why));
         loop {
-            let servers = (*known.borrow_and_update().servers).clone();
-            let lost = |why: &str| Err(error(ErrorKind::LeaseLost, OPERATION, why));
-            match self.round(servers, Some(standing)).await {
+            let left = until.saturating_since(self.session.clock.now());
+            let Ok(tried) = tokio::time::timeout(left, self.round(known, Some(standing))).await else {
+                return lost("no server was found for as long as a session lives");
+            };
+            match tried {
                 Ok(placed) => return Ok(placed),
                 Err(zk::Error::SessionExpired) => return lost("the session has expired"),
                 Err(wrong @ zk::Error::AuthFailed) => return Err(native(OPERATION, "logging in", wrong)),
-                Err(_) if self.session.clock.now() >= until => {
-                    return lost("no server was found for as long as a session lives");
-                }
                 Err(wrong) => {
                     let pause = backoff.next(&native(OPERATION, "going to another server", wrong));
                     tokio::time::sleep(pause).await;
@@ -197,11 +243,14 @@ mod tests {
 
     #[test]
     fn the_server_that_is_left_is_tried_last() {
-        let servers: BTreeSet<String> = ["a:1", "b:1", "c:1"].map(str::to_owned).into();
+        let of = |servers: &[&str]| servers.iter().map(|server| (*server).to_owned()).collect();
+        let servers: BTreeSet<String> = of(&["a:1", "b:1", "c:1"]);
         for _ in 0..20 {
-            assert_eq!(shuffled(servers.clone(), Some("a:1"))[2], "a:1");
+            assert_ne!(next(&servers, &of(&["b:1"]), Some("a:1")).as_deref(), Some("a:1"));
         }
-        assert!((0..200).any(|_| shuffled(servers.clone(), None)[0] == "c:1"));
+        assert_eq!(next(&servers, &of(&["b:1", "c:1"]), Some("a:1")).as_deref(), Some("a:1"));
+        assert_eq!(next(&servers, &servers, None), None);
+        assert!((0..200).any(|_| next(&servers, &of(&[]), None).as_deref() == Some("c:1")));
     }
 
     #[tokio::test]
@@ -219,8 +268,8 @@ mod tests {
             assert!(servers(&mut known).now_or_never().is_none());
         }
         sender.send_modify(|known| known.servers = std::sync::Arc::new(["a:1".to_owned()].into()));
-        assert_eq!(servers(&mut known).now_or_never().unwrap().unwrap().len(), 1);
-        assert_eq!(servers(&mut known).now_or_never().unwrap().unwrap().len(), 1);
+        servers(&mut known).now_or_never().unwrap().unwrap();
+        servers(&mut known).now_or_never().unwrap().unwrap();
     }
 
     #[tokio::test]
