@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use reception::{Client, ClientExt as _, DialUrl, Secret, Service};
-use reception_lab::{Etcd, ZooKeeper, free_port};
+use reception_lab::{Consul, ConsulOptions, Etcd, ZooKeeper, free_port};
 use reception_tests::Log;
 use tokio::time::timeout;
 
@@ -56,6 +56,9 @@ async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
     let (at, file, closed) = (server.endpoint(), file.display(), free_port().expect("a port"));
     let zookeeper = ZooKeeper::start().await.expect("a server");
     let zk = zookeeper.endpoint();
+    let options = ConsulOptions::default().token(CANARY);
+    let agent = Consul::start_with(options).await.expect("an agent");
+    let consul = agent.endpoint();
     let mut texts = Vec::new();
     for url in [
         format!("zk://root:{CANARY}@{zk}/x?timeout=2s"),
@@ -65,6 +68,14 @@ async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
         format!("zk://root:{CANARY}@{}/x?timeout=1s", closed.address()),
         format!("zk://root:{CANARY}@{zk}/x?sasl=true"),
         format!("zk://root:{CANARY}@{zk}/x?{CANARY}=1"),
+        format!("consul://{consul}/x?timeout=2s&token={CANARY}"),
+        format!("consul://{consul}/x?timeout=2s&token=wrong-{CANARY}"),
+        format!("consul://{consul}/x?timeout=2s&token_file={file}"),
+        format!("consul://{consul}/x?timeout=2s&token={CANARY}&token_file={file}"),
+        format!("consul://{consul}/x?token={CANARY}%0Ax"),
+        format!("consul://{},{consul}/x?timeout=1s&token={CANARY}", closed.address()),
+        format!("consul://{consul}/x?timeout=1s&token={CANARY}&ca={file}"),
+        format!("consul://root:{CANARY}@{consul}/x"),
         format!("etcd://root:{CANARY}@{at}/x?timeout=2s"),
         format!("etcd://root:wrong-{CANARY}@{at}/x?timeout=2s"),
         format!("etcd://{at}/x?timeout=2s&user=root&password_file={file}"),
