@@ -39,8 +39,21 @@ async fn everything_is_seen(url: &str, also: &[&str]) {
 #[cfg(feature = "consul")]
 #[tokio::test]
 async fn the_tour_sees_everything_on_a_real_consul() {
-    let server = reception_lab::Consul::start().await.unwrap();
-    everything_is_seen(&format!("consul://{}", server.endpoint()), &[]).await;
+    let options = reception_lab::ConsulOptions::default().dns(true);
+    let server = reception_lab::Consul::start_with(options).await.unwrap();
+    // Any program finds by DNS what the tour registers.
+    let b = "10.0.0.2".parse::<std::net::Ipv4Addr>().unwrap();
+    let resolved = reception_lab::eventually(Duration::from_secs(60), || async {
+        let all = server.api().get("/v1/catalog/services").await.map_err(|error| error.to_string())?.body;
+        let Some(name) = all.split('"').find(|name| name.starts_with("tour-api-")) else { return Err(all) };
+        match reception_lab::dns_addresses(server.dns(), &format!("{name}.service.consul")).await {
+            Ok(found) if found.contains(&b) => Ok(()),
+            other => Err(format!("{name}: {other:?}")),
+        }
+    });
+    let url = format!("consul://{}", server.endpoint());
+    let ((), resolved) = tokio::join!(everything_is_seen(&url, &[]), resolved);
+    resolved.unwrap();
 }
 
 #[cfg(feature = "etcd")]

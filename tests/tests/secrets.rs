@@ -1,10 +1,10 @@
 //! No secret is printed: a canary as password, every error path, and everything that any dependency logs at TRACE.
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use reception::{Client, ClientExt as _, DialUrl, Secret, Service};
-use reception_lab::{Etcd, Exhibitor, ExhibitorOptions, Listed, ZooKeeper, free_port};
+use reception_lab::{Consul, ConsulOptions, Etcd, Exhibitor, ExhibitorOptions, Listed, ZooKeeper, free_port};
 use reception_tests::Log;
 use tokio::time::timeout;
 
@@ -39,6 +39,32 @@ async fn shown(url: &str) -> String {
     shown + &format!("{:?}", timeout(Duration::from_secs(10), client.close()).await)
 }
 
+fn consul_urls(consul: SocketAddr, closed: SocketAddr, file: &str) -> Vec<String> {
+    vec![
+        format!("consul://{consul}/x?timeout=2s&token={CANARY}"),
+        format!("consul://{consul}/x?timeout=2s&token=wrong-{CANARY}"),
+        format!("consul://{consul}/x?timeout=2s&token_file={file}"),
+        format!("consul://{consul}/x?timeout=2s&token={CANARY}&token_file={file}"),
+        format!("consul://{consul}/x?token={CANARY}%0Ax"),
+        format!("consul://{},{consul}/x?timeout=1s&token={CANARY}", closed),
+        format!("consul://{consul}/x?timeout=1s&token={CANARY}&ca={file}"),
+        format!("consul://root:{CANARY}@{consul}/x"),
+    ]
+}
+
+fn exhibitor_urls(ex: SocketAddr, zk: SocketAddr, closed: SocketAddr, file: &str) -> Vec<String> {
+    vec![
+        format!("exhibitor://root:{CANARY}@{ex}/x?timeout=2s"),
+        format!("exhibitor://root:wrong-{CANARY}@{ex}/x?timeout=2s"),
+        format!(
+            "exhibitor://root@{ex}/x?timeout=2s&password_file={file}&zk_user=root&zk_password_file={file}"
+        ),
+        format!("exhibitor://root:{CANARY}@{},{zk}/x?timeout=1s", closed),
+        format!("exhibitor://root:{CANARY}@{ex}/x?{CANARY}=1"),
+        format!("exhibitor://root:{CANARY}@{ex}/x?fallback=a/{CANARY}&prefix={CANARY}"),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
     let log = Log::default();
@@ -66,8 +92,10 @@ async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
     let listed = Listed::new(["127.0.0.1"], zk.port());
     let exhibitor = Exhibitor::start_with(listed, login).await.expect("an Exhibitor");
     let ex = exhibitor.endpoint();
+    let options = ConsulOptions::default().token(CANARY);
+    let agent = Consul::start_with(options).await.expect("an agent");
     let mut texts = Vec::new();
-    for url in [
+    let urls = [
         format!("zk://root:{CANARY}@{zk}/x?timeout=2s"),
         // What is there belongs to the other password.
         format!("zk://root:wrong-{CANARY}@{zk}/x?timeout=2s"),
@@ -75,14 +103,6 @@ async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
         format!("zk://root:{CANARY}@{}/x?timeout=1s", closed.address()),
         format!("zk://root:{CANARY}@{zk}/x?sasl=true"),
         format!("zk://root:{CANARY}@{zk}/x?{CANARY}=1"),
-        format!("exhibitor://root:{CANARY}@{ex}/x?timeout=2s"),
-        format!("exhibitor://root:wrong-{CANARY}@{ex}/x?timeout=2s"),
-        format!(
-            "exhibitor://root@{ex}/x?timeout=2s&password_file={file}&zk_user=root&zk_password_file={file}"
-        ),
-        format!("exhibitor://root:{CANARY}@{},{zk}/x?timeout=1s", closed.address()),
-        format!("exhibitor://root:{CANARY}@{ex}/x?{CANARY}=1"),
-        format!("exhibitor://root:{CANARY}@{ex}/x?fallback=a/{CANARY}&prefix={CANARY}"),
         format!("etcd://root:{CANARY}@{at}/x?timeout=2s"),
         format!("etcd://root:wrong-{CANARY}@{at}/x?timeout=2s"),
         format!("etcd://{at}/x?timeout=2s&user=root&password_file={file}"),
@@ -92,7 +112,10 @@ async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
         format!("etcd://root:{CANARY}/x@{at}"),
         format!("etcd://me:{CANARY}:{CANARY}@{at}/x?ca={file}"),
         format!("memory://root:{CANARY}@name"),
-    ] {
+    ];
+    let (shut, path) = (closed.address(), file.to_string());
+    let consul = consul_urls(agent.endpoint(), shut, &path);
+    for url in urls.into_iter().chain(consul).chain(exhibitor_urls(ex, zk, shut, &path)) {
         // A value that has a public kind may be repeated, so the canary must not stand there.
         if !url.contains(&format!("ttl={CANARY}")) {
             texts.push((url.replace(CANARY, "CANARY"), shown(&url).await));

@@ -14,6 +14,7 @@
 //! | `wanted` | which ids one client holds itself |
 //! | `claim`, `elect`, `contest` | one candidacy: waiting, leading until the deadline, releasing |
 //! | `backoff`, `deadline` | when to try again, when to stop waiting |
+//! | `go_json` | JSON as Go's encoder writes it |
 //! | `options` | what options share: who logs in, TLS, hosts, bounds |
 //! | `signal` | every event and metric of the kit |
 //!
@@ -26,6 +27,7 @@ mod deadline;
 mod elect;
 mod feed;
 mod follow;
+pub mod go_json;
 mod hub;
 mod keeper;
 mod mailbox;

@@ -54,6 +54,8 @@ struct Ports {
     https: Port,
     server: Port,
     gossip: Port,
+    wide: Port,
+    dns: Port,
 }
 
 impl Deref for Consul {
@@ -105,8 +107,14 @@ impl Consul {
 
     fn prepare(options: &ConsulOptions) -> Result<Self> {
         let program = program::find_unpacked("consul", "CONSUL_BIN", UNPACKED)?;
-        let ports =
-            Ports { http: free_port()?, https: free_port()?, server: free_port()?, gossip: free_port()? };
+        let ports = Ports {
+            http: free_port()?,
+            https: free_port()?,
+            server: free_port()?,
+            gossip: free_port()?,
+            wide: free_port()?,
+            dns: free_port()?,
+        };
         let server = Server::prepare(program.clone(), "CONSUL", |data| arguments(data, &ports, options))?;
         Ok(Self { server, program, options: options.clone(), ports })
     }
@@ -127,6 +135,30 @@ impl Consul {
     #[must_use]
     pub fn secure_endpoint(&self) -> SocketAddr {
         self.ports.https.address()
+    }
+
+    /// Where it gossips with the agents of its cluster.
+    #[must_use]
+    pub fn gossip(&self) -> SocketAddr {
+        self.ports.gossip.address()
+    }
+
+    /// Where it gossips with the servers of other datacenters, if the options say that it does.
+    #[must_use]
+    pub fn wide_gossip(&self) -> SocketAddr {
+        self.ports.wide.address()
+    }
+
+    /// Where it answers DNS, if the options say that it does.
+    #[must_use]
+    pub fn dns(&self) -> SocketAddr {
+        self.ports.dns.address()
+    }
+
+    /// Its name in the catalogue.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        self.options.node.as_deref().unwrap_or(NODE)
     }
 
     /// The agent asked directly, with the token that may do everything.
@@ -242,7 +274,7 @@ impl Consul {
             if let Some(status) = self.server.exited() {
                 return Err(self.server.exit_error(status));
             }
-            if serves(&self.api()).await {
+            if serves(&self.api(), self.node()).await {
                 return Ok(());
             }
             poll_until(Duration::from_millis(20), || self.server.exited()).await;
@@ -251,33 +283,42 @@ impl Consul {
     }
 }
 
-/// Whether this agent's cluster has a leader and its catalogue the leader itself.
-pub(crate) async fn serves(api: &ConsulApi) -> bool {
+/// Whether this agent's cluster has a leader and its catalogue the agent.
+pub(crate) async fn serves(api: &ConsulApi, node: &str) -> bool {
     let leader = api.get("/v1/status/leader").await;
     let leads = leader.is_ok_and(|answer| answer.status == 200 && answer.body.trim().len() > 2);
-    leads && api.get("/v1/health/service/consul").await.is_ok_and(|answer| answer.body.contains("serfHealth"))
+    leads
+        && api
+            .get(&format!("/v1/health/node/{node}"))
+            .await
+            .is_ok_and(|answer| answer.body.contains("serfHealth"))
 }
 
 fn arguments(data: &Path, ports: &Ports, options: &ConsulOptions) -> Vec<String> {
     let mut arguments: Vec<String> = vec!["agent".to_owned()];
-    if options.durable {
-        let folder = format!("-data-dir={}", data.display());
-        arguments.extend(["-server".to_owned(), "-bootstrap-expect=1".to_owned(), folder]);
-    } else {
-        arguments.push("-dev".to_owned());
+    let folder = format!("-data-dir={}", data.display());
+    match options.agent_of {
+        Some(gossip) => arguments.extend([folder, format!("-retry-join={gossip}")]),
+        None if options.durable => {
+            arguments.extend(["-server".to_owned(), "-bootstrap-expect=1".to_owned(), folder]);
+        }
+        None => arguments.push("-dev".to_owned()),
     }
+    let when = |wanted: bool, port: &Port| if wanted { i32::from(port.number()) } else { -1 };
     arguments.extend([
         "-bind=127.0.0.1".to_owned(),
         "-client=127.0.0.1".to_owned(),
-        format!("-node={NODE}"),
+        format!("-node={}", options.node.as_deref().unwrap_or(NODE)),
         format!("-http-port={}", ports.http.number()),
-        "-dns-port=-1".to_owned(),
+        format!("-dns-port={}", when(options.dns, &ports.dns)),
         "-grpc-port=-1".to_owned(),
         format!("-server-port={}", ports.server.number()),
         format!("-serf-lan-port={}", ports.gossip.number()),
-        "-serf-wan-port=-1".to_owned(),
+        format!("-serf-wan-port={}", when(options.wide, &ports.wide)),
         "-log-level=info".to_owned(),
     ]);
+    arguments.extend(options.datacenter.iter().map(|name| format!("-datacenter={name}")));
+    arguments.extend(options.beside.iter().map(|gossip| format!("-retry-join-wan={gossip}")));
     for fragment in [ALWAYS.to_owned()].into_iter().chain(guarded(ports, options)) {
         arguments.extend(["-hcl".to_owned(), fragment]);
     }

@@ -1,6 +1,6 @@
 //! How a Consul agent is started.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Options of [`Consul::start_with`](crate::Consul::start_with).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,18 @@ pub struct ConsulOptions {
     pub token: Option<String>,
     /// Serve clients over TLS as well, on a port of its own.
     pub tls: Option<ConsulTls>,
+    /// Its name in the catalogue; else `lab`.
+    pub node: Option<String>,
+    /// The name of its datacenter; else `dc1`.
+    pub datacenter: Option<String>,
+    /// Be no server, but an agent of the cluster of the one that gossips there.
+    pub agent_of: Option<SocketAddr>,
+    /// Know the servers of the datacenter of the one that gossips across datacenters there.
+    pub beside: Option<SocketAddr>,
+    /// Gossip across datacenters.
+    pub wide: bool,
+    /// Answer DNS.
+    pub dns: bool,
     /// More of the configuration in its own language, given last.
     pub fragments: Vec<String>,
 }
@@ -35,6 +47,43 @@ impl ConsulOptions {
     #[must_use]
     pub fn tls(mut self, tls: ConsulTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Names it.
+    #[must_use]
+    pub fn node(mut self, name: impl Into<String>) -> Self {
+        self.node = Some(name.into());
+        self
+    }
+
+    /// Names its datacenter, and gossips with others.
+    #[must_use]
+    pub fn datacenter(mut self, name: impl Into<String>) -> Self {
+        self.datacenter = Some(name.into());
+        self.wide = true;
+        self
+    }
+
+    /// Makes it no server, but an agent of the cluster of the one that [gossips](crate::Consul::gossip) there.
+    #[must_use]
+    pub fn agent_of(mut self, gossip: SocketAddr) -> Self {
+        self.agent_of = Some(gossip);
+        self
+    }
+
+    /// Makes it know the servers of another datacenter, by where one of them [gossips](crate::Consul::wide_gossip).
+    #[must_use]
+    pub fn beside(mut self, gossip: SocketAddr) -> Self {
+        self.beside = Some(gossip);
+        self.wide = true;
+        self
+    }
+
+    /// Answers DNS.
+    #[must_use]
+    pub fn dns(mut self, wanted: bool) -> Self {
+        self.dns = wanted;
         self
     }
 

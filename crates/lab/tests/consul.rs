@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reception_lab::{Consul, ConsulApi, ConsulOptions, Proxy, ProxyOptions, eventually};
+use reception_lab::{Consul, ConsulApi, ConsulOptions, Proxy, ProxyOptions, dns_addresses, eventually};
 
 const TOKEN: &str = "6f0f5c6e-90a1-4f45-8a0e-0b6f3c1c7f11";
 
@@ -73,6 +73,37 @@ async fn its_own_lock_runs_a_command_and_a_proxy_tells_what_it_asked() {
     eventually(Duration::from_secs(20), || async {
         let counts = consul.counts().await.map_err(|error| error.to_string())?;
         if counts.keys().any(|name| name.contains("kvs")) { Ok(()) } else { Err(format!("{counts:?}")) }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_joins_a_server_and_answers_dns_of_both() {
+    let server = Consul::start().await.unwrap();
+    let options = ConsulOptions::default().node("second").agent_of(server.gossip()).dns(true);
+    let agent = Consul::start_with(options).await.unwrap();
+    agent.api().put("/v1/agent/service/register", r#"{"Name":"api","ID":"a-1","Port":80}"#).await.unwrap();
+    eventually(Duration::from_secs(20), || async {
+        let told = server.api().get("/v1/catalog/service/api").await.map_err(|error| error.to_string())?;
+        if told.body.contains("\"second\"") { Ok(()) } else { Err(told.body) }
+    })
+    .await
+    .unwrap();
+    let found = dns_addresses(agent.dns(), "api.service.consul").await.unwrap();
+    assert_eq!(found, ["127.0.0.1".parse::<std::net::Ipv4Addr>().unwrap()]);
+    assert!(dns_addresses(agent.dns(), "other.service.consul").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn two_datacenters_know_each_other() {
+    let first = Consul::start_with(ConsulOptions::default().datacenter("east")).await.unwrap();
+    let options = ConsulOptions::default().datacenter("west").beside(first.wide_gossip());
+    let second = Consul::start_with(options).await.unwrap();
+    second.api().put("/v1/kv/greeting", "hello").await.unwrap();
+    eventually(Duration::from_secs(20), || async {
+        let told = first.api().get("/v1/kv/greeting?raw&dc=west").await.map_err(|error| error.to_string())?;
+        if told.body == "hello" { Ok(()) } else { Err(told.body) }
     })
     .await
     .unwrap();

@@ -1,5 +1,7 @@
 //! The bad inputs of Consul: URLs, tokens, a health server that cannot listen, and agents that answer nonsense.
 
+mod calls;
+
 use std::{
     io::Write as _,
     net::SocketAddr,
@@ -114,29 +116,34 @@ async fn a_closed_port_an_unknown_host_and_silence_are_told_in_time() {
 
 /// An agent that gives everybody the same answer, and how often it was asked.
 async fn agent(answer: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>) {
+    agent_that(vec![answer]).await
+}
+
+/// An agent that gives one answer after the other, and the last one for ever.
+async fn agent_that(answers: Vec<Vec<u8>>) -> (SocketAddr, Arc<AtomicUsize>, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
-    let answer: Arc<[u8]> = answer.into();
+    let answers: Arc<[Vec<u8>]> = answers.into();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let mut callers = JoinSet::new();
         while let Ok((socket, _)) = listener.accept().await {
-            callers.spawn(say(socket, Arc::clone(&answer), Arc::clone(&counter)));
+            callers.spawn(say(socket, Arc::clone(&answers), Arc::clone(&counter)));
         }
     });
     (address, asked, tasks)
 }
 
-async fn say(mut socket: TcpStream, answer: Arc<[u8]>, asked: Arc<AtomicUsize>) {
+async fn say(mut socket: TcpStream, answers: Arc<[Vec<u8>]>, asked: Arc<AtomicUsize>) {
     let mut heard = Vec::new();
     let mut piece = [0; 4096];
     while let Ok(count @ 1..) = socket.read(&mut piece).await {
         heard.extend_from_slice(&piece[..count]);
         if heard.windows(4).any(|window| window == b"\r\n\r\n") {
-            asked.fetch_add(1, Ordering::Relaxed);
-            drop(socket.write_all(&answer).await);
+            let turn = asked.fetch_add(1, Ordering::Relaxed);
+            drop(socket.write_all(&answers[turn.min(answers.len() - 1)]).await);
             drop(socket.shutdown().await);
             return;
         }
@@ -159,13 +166,13 @@ async fn an_agent_that_answers_nonsense_is_told_and_not_asked_fast() {
         ("another protocol", b"\x15\x03\x01\x00\x02\x02\x46".to_vec()),
         ("a strange packing", http("200 OK\r\nx-consul-index: 7\r\ncontent-encoding: gzip", "canary")),
     ] {
-        let (address, _, _tasks) = agent(answer).await;
+        let (address, _, _tasks) = agent(answer.clone()).await;
         let url = format!("consul://{address}/x?timeout=1s");
         let kinds = [ErrorKind::Protocol, ErrorKind::Unavailable, ErrorKind::Timeout];
         let client = dial(&url).await;
         let error = patiently("list", client.list(&api())).await.expect_err(what);
         assert!(kinds.contains(&error.kind()), "{what}: {error:?}");
-        let (address, asked, _tasks) = agent(http("200 OK\r\nx-consul-index: 7", "<html>")).await;
+        let (address, asked, _tasks) = agent(answer).await;
         let client = dial(&format!("consul://{address}/x?timeout=1s")).await;
         watched(&*client, what, &asked).await;
     }
@@ -202,6 +209,71 @@ async fn an_index_that_is_none_makes_no_busy_loop() {
             watched(&*client, &format!("{what} with {body}"), &asked).await;
         }
     }
+}
+
+/// One row of a list.
+fn row(id: usize) -> String {
+    format!(
+        r#"{{"Node":{{"Node":"n1","Address":"10.0.0.9"}},"Service":{{"ID":"i{id}","Service":"x-api","Address":"10.0.0.7","Port":80,"Meta":{{"zone":"a"}}}},"Checks":[{{"CheckID":"c","Status":"passing"}}]}}"#
+    )
+}
+
+fn packed(head: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {head}\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(plain).expect("packs");
+    packer.finish().expect("packs")
+}
+
+/// B17 and B30: an answer that would take all memory is refused, whether it says so or not, and the view before it stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_without_bounds_is_refused_and_the_view_stays() {
+    let good = http("200 OK\r\nx-consul-index: 7", &format!("[{}]", row(1)));
+    // Some hundred KB that unpack to 300 MiB, and a length that no list has.
+    let bomb = packed("200 OK\r\nx-consul-index: 8", &gzip(&vec![b' '; 1 << 20]).repeat(300));
+    let endless = b"HTTP/1.1 200 OK\r\nx-consul-index: 8\r\ncontent-length: 99999999999\r\n\r\n[".to_vec();
+    for (what, answer) in [("a bomb", bomb), ("a length", endless)] {
+        let (address, _, _tasks) = agent(answer.clone()).await;
+        let client = dial(&format!("consul://{address}/x?timeout=20s")).await;
+        let error = patiently("list", client.list(&api())).await.expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{what}: {error:?}");
+        client.close().await.expect("closes");
+
+        let (address, _, _tasks) = agent_that(vec![good.clone(), good.clone(), answer]).await;
+        let client = dial(&format!("consul://{address}/x?timeout=20s")).await;
+        let mut watcher = client.watch(&api()).await.expect("a watch begins");
+        let mut stale = false;
+        while !stale {
+            let change = timeout(Duration::from_secs(30), watcher.next()).await.expect(what);
+            let change = change.expect("goes on").expect("is well");
+            if let reception::Change::Stale(why) = change {
+                assert_eq!(why.kind(), ErrorKind::Protocol, "{what}: {why}");
+                stale = true;
+            }
+        }
+        assert_eq!(watcher.current().map(reception::Snapshot::len), Some(1), "{what}");
+        client.close().await.expect("closes");
+    }
+}
+
+/// B30: a service of a hundred thousand is read as any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_thousand_instances_are_read() {
+    const MANY: usize = 100_000;
+    let rows: Vec<String> = (0..MANY).map(row).collect();
+    let (address, _, _tasks) =
+        agent(packed("200 OK\r\nx-consul-index: 7", &gzip(format!("[{}]", rows.join(",")).as_bytes()))).await;
+    let client = dial(&format!("consul://{address}/x?timeout=60s")).await;
+    let view = timeout(Duration::from_secs(60), client.list(&api())).await.expect("in time").expect("lists");
+    assert_eq!((view.len(), view.unreadable()), (MANY, 0));
+    client.close().await.expect("closes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

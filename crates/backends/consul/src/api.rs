@@ -150,7 +150,7 @@ impl Http {
     }
 
     pub(crate) async fn agent_self(&self, operation: &'static str, limit: Duration) -> Result<AgentConfig> {
-        let answer = self.ask(&Call::get(operation, Path::of("agent/self")), limit).await?;
+        let answer = self.ask(&Call::get(operation, Path::of("agent/self")).own(), limit).await?;
         parse_agent(operation, &answer.body)
     }
 
@@ -179,6 +179,18 @@ impl Http {
         let names: BTreeMap<String, serde::de::IgnoredAny> =
             parse(operation, "listing services", &answer.body)?;
         Ok(names.into_keys().collect())
+    }
+
+    /// Takes a service of a node out of the catalog. An agent that lives puts it back.
+    pub(crate) async fn catalog_deregister(
+        &self,
+        operation: &'static str,
+        node: &str,
+        id: &str,
+        limit: Duration,
+    ) -> Result<()> {
+        let body = json(operation, &serde_json::json!({ "Node": node, "ServiceID": id }))?;
+        self.ask(&Call::put(operation, Path::of("catalog/deregister"), body), limit).await.map(drop)
     }
 
     /// One service of a node, by a consistent read that costs the same however many there are. It is there only together with its checks.

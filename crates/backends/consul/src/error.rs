@@ -32,6 +32,7 @@ pub(crate) fn refused(operation: &'static str, what: &str, status: StatusCode, b
         429 => (ErrorKind::Unavailable, Some(SLOW)),
         // What Go's server says to one that does not speak TLS.
         400 if said.contains("HTTPS server") => (ErrorKind::Config, Some(SLOW)),
+        400 if said.contains("Enterprise") => (ErrorKind::Unsupported, None),
         400 => (ErrorKind::InvalidInstance, None),
         // Older servers say so with a 500.
         500 if said.contains("ACL not found") => (ErrorKind::Unauthenticated, None),

@@ -1,5 +1,7 @@
 //! Speaking to the agents: one pooled client for everything, one deadline for each call, one place where a path is escaped.
 
+mod agents;
+mod call;
 mod path;
 mod step;
 mod token;
@@ -8,16 +10,13 @@ mod wire;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError, Weak},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{HeaderMap, Method, Request, StatusCode, header};
+use hyper::{HeaderMap, Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result};
 use reception_kit::{CancellationToken, Supervisor};
 use tokio::{
@@ -25,8 +24,11 @@ use tokio::{
     time::Instant,
 };
 
+pub(crate) use agents::Hold;
+use agents::{Agent, Agents};
+pub(crate) use call::Call;
 pub(crate) use path::Path;
-use step::{HOLD, Step};
+use step::HOLD;
 pub(crate) use token::Token;
 use wire::Wire;
 
@@ -51,14 +53,10 @@ pub(crate) struct Http {
 
 struct Inner {
     wire: Wire,
-    agents: Vec<String>,
-    /// Of each agent.
-    steps: Vec<Step>,
+    agents: Agents,
     /// An agent that gave no answer gave one.
     back_again: Notify,
     secure: bool,
-    /// The agent that has our registrations: asked first for everything.
-    home: AtomicUsize,
     token: Token,
     back: Supervisor,
     leaving: CancellationToken,
@@ -79,65 +77,6 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// One request.
-#[derive(Debug)]
-pub(crate) struct Call {
-    method: Method,
-    path: Path,
-    body: Bytes,
-    operation: &'static str,
-    /// Not to be carried by another agent than the one that has our registrations.
-    own: bool,
-    /// Not to be sent again when its answer was lost.
-    once: bool,
-    /// Waits for nobody's turn: a leadership depends on it.
-    urgent: bool,
-}
-
-impl Call {
-    pub(crate) fn get(operation: &'static str, path: Path) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            body: Bytes::new(),
-            operation,
-            own: false,
-            once: false,
-            urgent: false,
-        }
-    }
-
-    pub(crate) fn put(operation: &'static str, path: Path, body: Vec<u8>) -> Self {
-        Self {
-            method: Method::PUT,
-            path,
-            body: body.into(),
-            operation,
-            own: false,
-            once: false,
-            urgent: false,
-        }
-    }
-
-    /// Asks the agent that has our registrations, and no other.
-    pub(crate) fn own(mut self) -> Self {
-        self.own = true;
-        self
-    }
-
-    /// A second one of its kind would do more than the first.
-    pub(crate) fn once(mut self) -> Self {
-        self.once = true;
-        self
-    }
-
-    /// Asks at once, also an agent that gave no answer last time; its caller makes the pauses.
-    pub(crate) fn urgent(mut self) -> Self {
-        self.urgent = true;
-        self.once()
-    }
-}
-
 impl Http {
     pub(crate) fn new(
         options: &Options,
@@ -154,14 +93,8 @@ impl Http {
         }
         let inner = Inner {
             wire: Wire::new(options, supervisor, leaving)?,
-            steps: options
-                .addresses()
-                .iter()
-                .map(|_| Step::new(options.ttl.min(options.election_ttl)))
-                .collect(),
-            agents: options.addresses(),
+            agents: Agents::new(options.addresses(), options.ttl.min(options.election_ttl)),
             secure: options.tls,
-            home: AtomicUsize::new(0),
             back_again: Notify::new(),
             token: Token::new(options)?,
             back: supervisor.clone(),
@@ -173,13 +106,43 @@ impl Http {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The agents, for errors and probes.
-    pub(crate) fn agents(&self) -> &[String] {
-        &self.inner.agents
+    /// How many agents there are.
+    pub(crate) fn count(&self) -> usize {
+        self.inner.agents.all().len()
     }
 
+    /// The agent that has our registrations.
     pub(crate) fn home(&self) -> usize {
-        self.inner.home.load(Ordering::Acquire)
+        self.inner.agents.home()
+    }
+
+    /// The agent to ask now: the home, unless it gives no answer and another does.
+    pub(crate) fn nearest(&self) -> usize {
+        self.order().first().copied().unwrap_or_default()
+    }
+
+    /// The agents, the one to ask first.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        self.inner.agents.order()
+    }
+
+    /// This agent answers: it is the home, if nothing stands at another.
+    pub(crate) fn follow(&self, at: usize) {
+        self.inner.agents.follow(at);
+    }
+
+    /// Whether an agent has given no answer for so long.
+    pub(crate) fn is_gone(&self, at: usize, lease: Duration) -> bool {
+        self.inner.agents.is_gone(at, lease)
+    }
+
+    /// Says that something stands at the home, or may.
+    pub(crate) fn hold(&self) -> Hold {
+        self.inner.agents.hold()
+    }
+
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.inner.agents.holds_nothing()
     }
 
     /// Waits until an agent that gave no answer gives one.
@@ -188,7 +151,7 @@ impl Http {
     }
 
     pub(crate) fn move_home(&self, to: usize) {
-        self.inner.home.store(to, Ordering::Release);
+        self.inner.agents.move_home(to);
     }
 
     /// Carries out a call, by the agent that has our registrations, else by the next one that answers.
@@ -196,13 +159,16 @@ impl Http {
     /// `limit` is for each agent; the whole answer has to be there by then. What broke is tried once more: an answer may be lost by a connection that was about to
     /// end, and all that is asked here comes to the same when it is asked twice, but for what is marked.
     pub(crate) async fn send(&self, call: &Call, limit: Duration) -> Result<Answer> {
-        let home = self.home();
-        let count = if call.own { 1 } else { self.inner.agents.len() };
+        if call.own {
+            return self.send_twice(self.home(), call, limit).await;
+        }
         let mut tried = Vec::new();
-        for step in 0..count {
-            let at = (home + step) % self.inner.agents.len();
+        for at in self.order() {
             match self.send_twice(at, call, limit).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.follow(at);
+                    return Ok(answer);
+                }
                 Err(failed) if passes(&failed) => tried.push(failed),
                 Err(failed) => return Err(failed),
             }
@@ -237,10 +203,15 @@ impl Http {
     }
 
     /// Asks one agent, in turns with all who ask it when it gave no answer last time.
-    async fn exchange(&self, at: usize, agent: &str, call: &Call) -> Result<Answer> {
-        let request = self.request(agent, call)?;
-        let step = self.inner.steps.get(at).ok_or_else(|| self.nobody(call.operation))?;
-        let mut turn = if call.urgent { None } else { step.enter(self.inner.agents.len() == 1).await? };
+    async fn exchange(&self, agent: &Agent, call: &Call) -> Result<Answer> {
+        let request = self.request(&agent.address, call)?;
+        let step = &agent.step;
+        let mut turn = None;
+        if !call.urgent {
+            // The failure may be one of another call.
+            let told = |why: Error| error(why.kind(), call.operation, why.context()).with_retry(why.retry());
+            turn = step.enter(self.count() == 1).await.map_err(told)?;
+        }
         let begun = Instant::now();
         let exchange = self.inner.wire.exchange(request);
         tokio::pin!(exchange);
@@ -258,7 +229,7 @@ impl Http {
                 Ok(Answer { status, index: index(&headers), body })
             }
             Err(why) => {
-                let text = format!("{agent}: {}: {why}", call.path.plain());
+                let text = format!("{}: {}: {why}", agent.address, call.path.plain());
                 let kind = why.kind();
                 let mut failed = error(kind, call.operation, text);
                 // Another certificate heals it, so it is tried again, slowly.
@@ -274,11 +245,13 @@ impl Http {
     }
 
     pub(crate) async fn send_to(&self, at: usize, call: &Call, limit: Duration) -> Result<Answer> {
-        let agent = self.inner.agents.get(at).ok_or_else(|| self.nobody(call.operation))?;
-        match tokio::time::timeout(limit, self.exchange(at, agent, call)).await {
+        let agent = self.inner.agents.all().get(at).ok_or_else(|| self.nobody(call.operation))?;
+        let asked = Instant::now();
+        match tokio::time::timeout(limit, self.exchange(agent, call)).await {
             Ok(answer) => answer,
             Err(_) => {
-                let text = format!("{agent}: {}: no answer within {limit:?}", call.path.plain());
+                agent.step.unheard(asked);
+                let text = format!("{}: {}: no answer within {limit:?}", agent.address, call.path.plain());
                 Err(error(ErrorKind::Timeout, call.operation, text))
             }
         }
@@ -350,13 +323,14 @@ impl Http {
 
     /// Asks every agent and says how long it took.
     pub(crate) async fn probe(&self, call: &Call, limit: Duration) -> (Vec<Endpoint>, Option<Answer>) {
-        let asked = (0..self.inner.agents.len()).map(|at| async move {
+        let asked = (0..self.count()).map(|at| async move {
             let begun = Instant::now();
             (self.send_to(at, call, limit).await, begun.elapsed())
         });
         let answers = futures_util::future::join_all(asked).await;
         let (mut endpoints, mut first) = (Vec::new(), None);
-        for (agent, (answer, took)) in self.inner.agents.iter().zip(answers) {
+        for (agent, (answer, took)) in self.inner.agents.all().iter().zip(answers) {
+            let agent = &agent.address;
             let outcome = match answer {
                 Ok(answer) if answer.status.is_success() => {
                     first = first.or(Some(answer));
@@ -379,6 +353,7 @@ fn index(headers: &HeaderMap) -> u64 {
 impl fmt::Debug for Http {
     // Neither token nor connections: both hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("agents", &self.inner.agents).finish_non_exhaustive()
+        let agents: Vec<&str> = self.inner.agents.all().iter().map(|agent| agent.address.as_str()).collect();
+        f.debug_struct("Http").field("agents", &agents).finish_non_exhaustive()
     }
 }

@@ -117,6 +117,11 @@ pub(crate) fn owner_mark(client: Uuid, owner: Uuid) -> String {
     format!("{}-{}", client.simple(), owner.simple())
 }
 
+/// The registration that an owner mark tells.
+pub(crate) fn owner_of_mark(mark: &str) -> Option<Uuid> {
+    mark.rsplit_once('-').and_then(|(_, owner)| Uuid::try_parse(owner).ok())
+}
+
 /// A span as Consul reads it.
 pub(crate) fn span(span: Duration) -> String {
     format!("{}ms", span.as_millis())
@@ -134,38 +139,4 @@ pub(crate) fn read_domain(value: &[u8]) -> Option<[u8; 16]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_has_its_place() {
-        let (name, id) = (ServiceName::new("api").unwrap(), ServiceId::new("one").unwrap());
-        let election = ElectionName::new("reaper").unwrap();
-        let plain = Names::new("", Layout::Native);
-        assert_eq!(
-            (plain.service(&name), plain.instance(&name, &id)),
-            ("api".to_owned(), "api:one".to_owned())
-        );
-        assert_eq!(
-            (plain.lock(&election), plain.domain()),
-            ("reaper/.lock".to_owned(), "reception/.domain".to_owned())
-        );
-        let names = Names::new("eu/prod", Layout::Native);
-        assert_eq!(names.instance(&name, &id), "eu-prod-api:one");
-        assert_eq!(
-            (names.lock(&election), names.domain()),
-            ("eu/prod/reaper/.lock".to_owned(), "eu/prod/.domain".to_owned())
-        );
-        assert_eq!(names.known_as("eu-prod-api"), Some(name));
-        assert_eq!((names.known_as("api"), plain.known_as(HIDDEN)), (None, None));
-    }
-
-    #[test]
-    fn a_check_tells_its_owner() {
-        let owner = Uuid::from_u128(7);
-        assert_eq!(owner_of_check(&liveness_check(owner, false)), Some(owner));
-        assert_eq!(owner_of_check(&liveness_check(owner, true)), Some(owner));
-        assert_eq!(owner_of_check(&status_check(owner)), None);
-        assert_eq!(owner_of_check("service:web"), None);
-    }
-}
+mod tests;

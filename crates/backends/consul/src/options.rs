@@ -45,7 +45,10 @@ const LAYOUT: Opt<String> =
 const TOKEN: Opt<Secret> = Opt::new("token", "the ACL token");
 const TOKEN_FILE: Opt<PathBuf> =
     Opt::new("token_file", "a file with the ACL token, read again when it changes");
-const DATACENTER: Opt<String> = Opt::new("datacenter", "the datacenter, else the agent's");
+const DATACENTER: Opt<String> = Opt::new(
+    "datacenter",
+    "the datacenter that is asked, else the agent's; registering and standing work in the agent's own alone",
+);
 const NAMESPACE: Opt<String> = Opt::new("namespace", "the namespace of Consul Enterprise");
 const PARTITION: Opt<String> = Opt::new("partition", "the admin partition of Consul Enterprise");
 const TLS: Opt<bool> = Opt::new("tls", "speak TLS; implied by the next three and by consul+tls");
@@ -134,12 +137,14 @@ pub struct Options {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls_config: Option<access::TlsConfig>,
 }
 
 impl Options {
     /// Dials these agents, each `host[:port]` with IPv6 in brackets; the port is 8500 when left out, 8501 with TLS.
     ///
-    /// Registrations stand at the first; the others are asked when it does not answer.
+    /// Registrations stand at the first that answers; the others are asked when it does not any more, and take them over when it is gone.
     pub fn new(hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             hosts: hosts.into_iter().map(Into::into).collect(),
@@ -163,6 +168,8 @@ impl Options {
             ca: None,
             cert: None,
             key: None,
+            #[cfg(feature = "tls")]
+            tls_config: None,
         }
     }
 
@@ -245,7 +252,7 @@ impl Options {
         if self.cert.is_some() != self.key.is_some() {
             return Err(refuse("options \"cert\" and \"key\" need each other"));
         }
-        if self.tls && self.ca.is_none() {
+        if self.tls && self.ca.is_none() && !self.has_tls_config() {
             return Err(refuse("TLS needs option \"ca\": no authority is trusted unless it is named"));
         }
         if self.tls && !cfg!(feature = "tls") {

@@ -18,7 +18,8 @@ use uuid::Uuid;
 use crate::{
     api::Held,
     error::error,
-    layout::{Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check},
+    http::Hold,
+    layout::{Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check, owner_of_mark},
     options::Check,
     session::{Line, Session, Tie},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Place {
     mark: String,
     /// A write of ours may have been carried out.
     written: bool,
+    /// As long as it may stand at our agent.
+    hold: Option<Hold>,
     /// It was read back, and nobody else can have claimed it together with us.
     claimed: bool,
     line: watch::Receiver<Line>,
@@ -74,6 +77,7 @@ impl Place {
             id,
             owner,
             written: false,
+            hold: None,
             claimed: false,
             doubtful: false,
         })
@@ -90,8 +94,7 @@ impl Place {
         if mark == self.mark {
             return Holder::Us;
         }
-        let owner = mark.rsplit_once('-').and_then(|(_, owner)| Uuid::try_parse(owner).ok());
-        let check = owner.and_then(|owner| {
+        let check = owner_of_mark(mark).and_then(|owner| {
             held.checks().find(|(id, _)| owner_of_check(id) == Some(owner)).map(|(_, status)| status)
         });
         match check {
@@ -154,6 +157,10 @@ impl Slot for Place {
         // Thousands that write at once would open as many connections, which an agent does not take.
         let _turn = session.writes.acquire().await;
         session.lines.settle(self.owner, None);
+        if self.hold.is_none() {
+            session.find_home(OPERATION).await;
+            self.hold = Some(session.http.hold());
+        }
         let written = match tokio::time::timeout(limit, self.settle(service, attempt)).await {
             Ok(written) => written,
             Err(_) => {

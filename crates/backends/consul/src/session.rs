@@ -3,18 +3,14 @@
 
 mod health;
 mod heart;
+mod home;
 mod keep;
 mod line;
 mod lookout;
 mod standing;
 mod sweep;
 
-use std::{
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use reception_core::{Clock, Result};
 use reception_kit::{CancellationToken, Supervisor, Wanted};
@@ -23,6 +19,7 @@ use uuid::Uuid;
 
 use health::Health;
 pub(crate) use heart::{Heart, Tie};
+use home::Home;
 pub(crate) use line::{Line, Lines};
 pub(crate) use lookout::Lookout;
 pub(crate) use standing::{Pacer, Standing};
@@ -63,7 +60,7 @@ pub(crate) struct Session {
     pub(crate) writes: Semaphore,
     /// The connections may end.
     leaving: CancellationToken,
-    node: Mutex<Option<Arc<str>>>,
+    home: Home,
 }
 
 impl Session {
@@ -71,12 +68,13 @@ impl Session {
         let client = Uuid::new_v4();
         let leaving = CancellationToken::new();
         let http = Http::new(&options, &back, &leaving)?;
+        let agents = http.count();
         Ok(Arc::new(Self {
             http,
             names: Names::new(&options.namespace, options.layout),
             heart: Heart::new(client),
             standing: Standing::new(client),
-            lookout: Lookout::new(),
+            lookout: Lookout::new(agents),
             health: Health::new(),
             sweep: Sweep::default(),
             writes: Semaphore::new(WRITES),
@@ -88,7 +86,7 @@ impl Session {
             back,
             wanted: Wanted::default(),
             lines: Lines::default(),
-            node: Mutex::default(),
+            home: Home::default(),
         }))
     }
 
@@ -131,25 +129,6 @@ impl Session {
             // Nobody notices: what is told is how long a new owner waits before it says Conflict.
             Check::None => self.options.ttl,
         }
-    }
-
-    /// The name of our agent's node.
-    pub(crate) async fn node(&self, operation: &'static str) -> Result<Arc<str>> {
-        if let Some(node) = self.known_node() {
-            return Ok(node);
-        }
-        let node: Arc<str> = self.http.agent_self(operation, self.timeout()).await?.node.into();
-        *self.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&node));
-        Ok(node)
-    }
-
-    /// The same, if it is known.
-    pub(crate) fn known_node(&self) -> Option<Arc<str>> {
-        self.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn forget_node(&self) {
-        *self.node.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Runs a user's call.

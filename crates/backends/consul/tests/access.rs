@@ -5,10 +5,11 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use reception_consul::Options;
 use reception_core::{
     Change, Client, ClientExt, Dialer, Error, ErrorKind, RegistrationState, Result, Service, ServiceName,
 };
-use reception_lab::{Consul, ConsulOptions, eventually};
+use reception_lab::{Consul, ConsulOptions, Proxy, ProxyOptions, eventually};
 
 const MASTER: &str = "9b6f4d5e-6f0c-4f56-8a0e-5d1f0c7a2b01";
 const SOON: Duration = Duration::from_secs(20);
@@ -182,6 +183,109 @@ async fn a_token_file_that_cannot_be_used_is_named_by_dial() {
     }
 }
 
+/// The name of the test below that is run in a process of its own, with the variable.
+const WITH_VARIABLE: &str = "a_process_with_the_variable";
+const VARIABLE: &str = "CONSUL_HTTP_TOKEN";
+const AGENT: &str = "RECEPTION_TEST_CONSUL_AGENT";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_variable_with_the_token_is_read_when_that_is_asked_for() {
+    let consul = guarded().await;
+    let token = token(&consul, "needed", NEEDED).await;
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", WITH_VARIABLE, "--nocapture"]);
+    command.env(VARIABLE, &token).env(AGENT, consul.endpoint().to_string());
+    let played = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
+    assert!(played.status.success() && said.contains("1 passed"), "{said}");
+    assert!(!said.contains(&token), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "played by the test above, which sets the variable"]
+async fn a_process_with_the_variable() {
+    #[expect(clippy::disallowed_methods, reason = "where the test above says that the agent is")]
+    let agent = std::env::var(AGENT).unwrap();
+    let options = || Options::new([agent.clone()]).namespace("prod").timeout(Duration::from_secs(2));
+    let without = reception_consul::dial(options()).await.unwrap();
+    let error = without.register(one()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    let options = options().token_from_env();
+    println!("{options:?}");
+    let client = reception_consul::dial(options).await.unwrap();
+    println!("{client:?}");
+    client.register(one()).await.unwrap().close().await.unwrap();
+    client.close().await.unwrap();
+    without.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn namespace_and_partition_of_the_enterprise_version_are_sent_when_they_are_set() {
+    let consul = Consul::start().await.unwrap();
+    let proxy = Proxy::start_with(consul.endpoint(), ProxyOptions::default().http1(true)).await.unwrap();
+    let options = || Options::new([proxy.endpoint().to_string()]);
+    let plain = reception_consul::dial(options()).await.unwrap();
+    plain.list(&api()).await.unwrap();
+    let set = |asked: &str| asked.contains("ns=") || asked.contains("partition=") || asked.contains("dc=");
+    assert!(!proxy.asked().iter().any(|asked| set(asked)), "{:?}", proxy.asked());
+    plain.close().await.unwrap();
+
+    let options = options().enterprise(Some("team".to_owned()), Some("west".to_owned()));
+    let client = reception_consul::dial(options).await.unwrap();
+    // The version that we have knows no namespaces and says so, but it was asked.
+    let error = client.list(&api()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("Enterprise"), "{error}");
+    client.register(one()).await.unwrap_err();
+    let asked = proxy.asked();
+    let asked: Vec<_> = asked.iter().filter(|asked| set(asked)).collect();
+    assert!(
+        asked.iter().all(|asked| asked.contains("ns=team") && asked.contains("partition=west")),
+        "{asked:?}"
+    );
+    assert!(asked.len() >= 2, "{asked:?}");
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_datacenter_is_read_and_not_written() {
+    let east = Consul::start_with(ConsulOptions::default().datacenter("east")).await.unwrap();
+    let west = ConsulOptions::default().datacenter("west").beside(east.wide_gossip());
+    let west = Consul::start_with(west).await.unwrap();
+    let there = dial(&west, "").await.unwrap();
+    let registration = there.register(one()).await.unwrap();
+    let leadership = there.elector(&"reaper".parse().unwrap()).await.unwrap().elect(one()).await.unwrap();
+
+    let client = dial(&east, "&datacenter=west").await.unwrap();
+    eventually(SOON, || async {
+        match client.list(&api()).await {
+            Ok(view) if view.len() == 1 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    assert!(client.names().await.unwrap().contains(&api()));
+    let mut watcher = client.watch(&api()).await.unwrap();
+    let shown = tokio::time::timeout(SOON, watcher.next()).await.unwrap().unwrap().unwrap();
+    assert!(matches!(&shown, Change::Reset(view) if view.len() == 1), "{shown:?}");
+    let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+    assert!(elector.leader().await.unwrap().is_some());
+    for error in [
+        client.register(one()).await.unwrap_err(),
+        tokio::time::timeout(SOON, elector.elect(one())).await.expect("an answer in time").unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains("datacenter") && error.to_string().contains("east"), "{error}");
+    }
+    assert_eq!(east.api().get("/v1/agent/services").await.unwrap().body.trim(), "{}", "nothing was written");
+    leadership.resign().await.unwrap();
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
+    there.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_datacenter_that_is_not_there_is_told() {
     let consul = Consul::start().await.unwrap();
@@ -194,5 +298,7 @@ async fn a_datacenter_that_is_not_there_is_told() {
     let answer = tokio::time::timeout(SOON, nowhere.list(&api())).await.expect("an answer in time");
     let error = answer.unwrap_err();
     assert!(error.to_string().contains("datacenter"), "{error}");
+    let error = nowhere.register(one()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     nowhere.close().await.unwrap();
 }

@@ -7,8 +7,14 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use reception_consul::Options;
 use reception_core::{Change, Client, ClientExt, Dialer, ErrorKind, Result, Service, ServiceName};
 use reception_lab::{Consul, ConsulOptions, ConsulTls};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -126,6 +132,29 @@ async fn tls_and_plain_text_do_not_hang_on_each_other() {
             "{error}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_gives_tls_of_its_own() {
+    let authority = Authority::new();
+    let consul = authority.agent("127.0.0.1", true).await;
+    let (cert, key) = authority.sign("client", "client");
+    let read = |path: &PathBuf| fs::read(path).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&read(&authority.ca)).unwrap()).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(&read(&cert)).unwrap()];
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(&read(&key)).unwrap())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    let options = || Options::new([consul.secure_endpoint().to_string()]).tls_config(Arc::clone(&config));
+    works(&reception_consul::dial(options()).await.unwrap()).await;
+    let error = reception_consul::dial(options().ca(&authority.ca)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
 }
 
 #[tokio::test]

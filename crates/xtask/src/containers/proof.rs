@@ -1,6 +1,6 @@
 //! The matrix of the laws, played against a service that is up.
 
-use std::{collections::BTreeSet, path::PathBuf, process::Command, time::Duration};
+use std::{collections::BTreeSet, env, path::PathBuf, process::Command, time::Duration};
 
 use serde_json::Value;
 
@@ -118,8 +118,25 @@ pub(crate) struct Suite {
     folder: PathBuf,
 }
 
+/// Names the services that are wanted, with commas, where not all are.
+const WANTED: &str = "RECEPTION_TEST_CONTAINERS";
+
+/// The services that are wanted.
+fn wanted(named: Option<&str>) -> Result<Vec<&'static Service>> {
+    let Some(named) = named.filter(|named| !named.is_empty()) else { return Ok(SERVICES.iter().collect()) };
+    let found = named.split(',').map(|name| {
+        SERVICES.iter().find(|service| service.name == name).ok_or_else(|| {
+            let known: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
+            format!("{WANTED} names {name:?}, which is none of {}", known.join(", "))
+        })
+    });
+    found.collect()
+}
+
 /// Builds the suites with the features that `test` builds them with, so that neither builds for the other anew.
 pub(crate) fn build(leash: &Leash, workspace: &Workspace) -> Result<Vec<Suite>> {
+    let named = env::var_os(WANTED).map(|named| named.to_string_lossy().into_owned());
+    let services = wanted(named.as_deref())?;
     let mut command = cargo();
     command.current_dir(&workspace.root).args([
         "test",
@@ -139,7 +156,7 @@ pub(crate) fn build(leash: &Leash, workspace: &Workspace) -> Result<Vec<Suite>> 
         let program = program.ok_or_else(|| format!("{}: no suite was built", manifest.display()))?;
         Ok(Suite { service, program, folder })
     };
-    SERVICES.iter().map(suite).collect()
+    services.into_iter().map(suite).collect()
 }
 
 /// The manifest and the program of a suite, in a line of cargo's.
@@ -223,6 +240,14 @@ mod tests {
         assert_eq!(verdict(&matrix("3 2 0 1", &["unproven  l15::a_restart: no hands"]), 3, &known), Ok(()));
         assert!(verdict(&matrix("3 2 0 1", &["unproven  l15::another: no hands"]), 3, &known).is_err());
         assert!(verdict(&matrix("3 3 0 0", &[]), 3, &known).is_err());
+    }
+
+    #[test]
+    fn some_services_can_be_wanted_and_others_are_not_known() {
+        let names = |named| wanted(named).map(|all| all.iter().map(|one| one.name).collect::<Vec<_>>());
+        assert_eq!(names(None).map(|all| all.len()), Ok(SERVICES.len()));
+        assert_eq!(names(Some("etcd,consul")), Ok(vec!["etcd", "consul"]));
+        assert!(names(Some("nomad")).is_err_and(|wrong| wrong.contains("nomad") && wrong.contains("consul")));
     }
 
     #[test]

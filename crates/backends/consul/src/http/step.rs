@@ -26,6 +26,15 @@ pub(super) struct Step {
     lease: Duration,
     turn: sync::Mutex<()>,
     told: Mutex<Option<Shut>>,
+    heard: Mutex<Heard>,
+}
+
+/// What is known of its last answer, also of one that took too long.
+#[derive(Debug, Default)]
+struct Heard {
+    last: Option<Instant>,
+    /// Asked since then, it has given no answer.
+    silent: Option<Instant>,
 }
 
 /// It gave no answer last time.
@@ -44,7 +53,31 @@ pub(super) type Turn<'a> = sync::MutexGuard<'a, ()>;
 
 impl Step {
     pub(super) fn new(lease: Duration) -> Self {
-        Self { lease, turn: sync::Mutex::default(), told: Mutex::default() }
+        Self { lease, turn: sync::Mutex::default(), told: Mutex::default(), heard: Mutex::default() }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when it gives no answer.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        self.heard().silent
+    }
+
+    /// Whether it has given no answer for so long, of which it was asked for half at least.
+    pub(super) fn is_gone(&self, lease: Duration) -> bool {
+        let heard = self.heard();
+        let Some(silent) = heard.silent else { return false };
+        silent.elapsed() >= lease / 2 && heard.last.unwrap_or(silent).elapsed() >= lease
+    }
+
+    /// It gave no answer to what was asked then.
+    pub(super) fn unheard(&self, asked: Instant) {
+        let mut heard = self.heard();
+        if heard.last.is_none_or(|last| last < asked) {
+            heard.silent.get_or_insert(asked);
+        }
     }
 
     fn told(&self) -> MutexGuard<'_, Option<Shut>> {
@@ -74,11 +107,13 @@ impl Step {
 
     /// It gave an answer; true when it gave none before.
     pub(super) fn answered(&self) -> bool {
+        *self.heard() = Heard { last: Some(Instant::now()), silent: None };
         self.told().take().is_some()
     }
 
     /// A try that was begun then failed.
     pub(super) fn failed(&self, begun: Instant, why: &Error) {
+        self.unheard(begun);
         let mut told = self.told();
         let at = Instant::now();
         let (since, pause) = match &*told {

@@ -5,7 +5,11 @@ use std::{fmt, future::Future, io::Read as _, pin::Pin, time::Duration};
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{HeaderMap, Request, StatusCode, body::Incoming, header};
+use hyper::{
+    HeaderMap, Request, StatusCode,
+    body::{Body as _, Incoming},
+    header,
+};
 use hyper_util::{
     client::legacy::{Client, Error as SendError, connect::HttpConnector},
     rt::TokioTimer,
@@ -143,6 +147,9 @@ impl Wire {
 }
 
 async fn collect(body: Incoming) -> Result<Bytes, Fault> {
+    if usize::try_from(body.size_hint().lower()).map_or(true, |size| size > MOST_ANSWER) {
+        return Err(Fault::TooLarge);
+    }
     match Limited::new(body, MOST_ANSWER).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(failed) if failed.is::<http_body_util::LengthLimitError>() => Err(Fault::TooLarge),

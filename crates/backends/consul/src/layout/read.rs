@@ -49,10 +49,13 @@ fn instance(names: &Names, name: &ServiceName, id: &ServiceId, row: &Row<'_>, ow
     };
     if names.layout == Layout::Reception {
         let first = tags.first().ok_or_else(|| wrong("no tag with attributes"))?;
-        let attributes: Option<BTreeMap<String, String>> =
+        let attributes: Option<BTreeMap<String, Option<String>>> =
             serde_json::from_str(first).map_err(|_| wrong("a first tag without attributes"))?;
         let attributes = attributes.unwrap_or_default();
-        let pairs: Vec<(&str, &str)> = pairs(&attributes).collect();
+        // Go reads null as an empty text.
+        let texts =
+            attributes.iter().map(|(key, value)| (key.as_str(), value.as_deref().unwrap_or_default()));
+        let pairs: Vec<(&str, &str)> = texts.collect();
         return Service::foreign(name, id, address, port, status, &pairs);
     }
     let nothing = BTreeMap::new();

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use reception_core::{ErrorKind, Result, Service, Status};
+use reception_core::{Error, ErrorKind, Result, Service, Status};
+use reception_kit::{go_json, record};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -97,15 +98,14 @@ fn stated(status: Status) -> Option<&'static str> {
 }
 
 fn body<T: Serialize>(body: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(body)
-        .map_err(|_| error(ErrorKind::Internal, "register", "a record that cannot be written"))
+    serde_json::to_vec(body).map_err(|_| unwritable())
 }
 
 /// The tags and the meta of an instance.
 type Parts = (Vec<String>, Vec<(String, String)>);
 
 /// What is written of an instance, and whether its status is stated by a check.
-pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> (Parts, bool) {
+pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> Result<(Parts, bool)> {
     let mut meta = BTreeMap::from([(OWNER, mark)]);
     if !names.namespace.is_empty() {
         meta.insert(NAMESPACE, &names.namespace);
@@ -114,7 +114,7 @@ pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> (P
     meta.extend(stated.map(|status| (STATUS, status)));
     let mut tags = Vec::new();
     if names.layout == Layout::Reception {
-        tags.push(as_json(service));
+        tags.push(as_json(service)?);
     } else {
         let room = MOST_META - meta.len();
         let attribute = service.attribute("tags").unwrap_or_default();
@@ -128,7 +128,7 @@ pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> (P
         }
     }
     let meta = meta.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    ((tags, meta), stated.is_some())
+    Ok(((tags, meta), stated.is_some()))
 }
 
 /// The body that registers an instance.
@@ -141,7 +141,9 @@ pub(crate) fn instance(
 ) -> Result<Vec<u8>> {
     // Strict also for what somebody else's record was made of.
     let service = service.to_builder().build()?;
-    let ((tags, meta), _) = instance_parts(names, &service, &owner_mark(client, owner));
+    // One limit for all stores, by the record that most of them have.
+    record::encode(&service)?;
+    let ((tags, meta), _) = instance_parts(names, &service, &owner_mark(client, owner))?;
     let weight =
         service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
     let port = service.port().map_or(0, std::num::NonZeroU16::get);
@@ -168,13 +170,14 @@ pub(crate) fn instance(
 }
 
 /// Attributes as the Go library of this name wrote them.
-fn as_json(service: &Service) -> String {
+fn as_json(service: &Service) -> Result<String> {
     let attributes: BTreeMap<&str, &str> = service.attributes().collect();
-    if attributes.is_empty() {
-        return "null".to_owned();
-    }
-    // A map of texts is always written.
-    serde_json::to_string(&attributes).unwrap_or_default()
+    let written = go_json::to_vec(&(!attributes.is_empty()).then_some(attributes));
+    written.ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unwritable)
+}
+
+fn unwritable() -> Error {
+    error(ErrorKind::Internal, "register", "a record that cannot be written")
 }
 
 fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) -> Result<Option<Check>> {

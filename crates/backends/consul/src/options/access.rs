@@ -128,6 +128,37 @@ impl Options {
         self.tls = true;
         self
     }
+
+    /// Speaks TLS as this says, instead of by files: with roots, certificates and a provider of one's own.
+    ///
+    /// The names of agents are checked as it says, too. Protocols that it would negotiate are left out: agents are asked by HTTP/1.1.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls_config(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
+        self.tls_config = Some(TlsConfig(config));
+        self.tls = true;
+        self
+    }
+
+    pub(super) fn has_tls_config(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls_config.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+}
+
+/// TLS that a program has set up itself.
+#[cfg(feature = "tls")]
+#[derive(Clone)]
+pub(crate) struct TlsConfig(std::sync::Arc<rustls::ClientConfig>);
+
+#[cfg(feature = "tls")]
+impl std::fmt::Debug for TlsConfig {
+    // It may hold a key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsConfig")
+    }
 }
 
 /// The TLS of all connections, with a provider that is named: two of them in one program are no matter.
@@ -145,6 +176,18 @@ pub(crate) fn tls(options: &Options) -> reception_core::Result<rustls::ClientCon
 
     use crate::error::{NAME, error};
 
+    if let Some(TlsConfig(config)) = &options.tls_config {
+        if options.ca.is_some() || options.cert.is_some() {
+            return Err(error(
+                ErrorKind::Config,
+                "dial",
+                "TLS is given twice, by files and by a configuration",
+            ));
+        }
+        let mut config = ClientConfig::clone(config);
+        config.alpn_protocols.clear();
+        return Ok(config);
+    }
     // What a library says may repeat what it was given.
     let wrong = || error(ErrorKind::Config, "dial", "the TLS files cannot be used");
     let files = Files { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() };

@@ -24,6 +24,7 @@ const RIVALS: Duration = Duration::from_secs(1);
 impl Place {
     /// Claims the id, or brings our record to what is wanted.
     pub(super) async fn settle(&mut self, service: &Service, attempt: Attempt) -> Result<()> {
+        self.session.check_datacenter(OPERATION).await?;
         let held = self.session.http.agent_health(OPERATION, &self.id, self.session.timeout()).await?;
         let holder = self.holder(held.as_ref());
         let seizes = attempt == Attempt::First(OnConflict::Replace);
@@ -74,7 +75,7 @@ impl Place {
     async fn read_back(&mut self, service: &Service, alias: bool) -> Result<()> {
         let session = Arc::clone(&self.session);
         let node = session.node(OPERATION).await?;
-        let (wanted, stated) = instance_parts(&session.names, service, &self.mark);
+        let (wanted, stated) = instance_parts(&session.names, service, &self.mark)?;
         let (mut pause, mut alias) = (LOOK, alias);
         for turn in 1_u32.. {
             let mut checks = Vec::new();

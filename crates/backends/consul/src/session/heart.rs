@@ -17,6 +17,8 @@ use uuid::Uuid;
 use super::Session;
 use crate::layout::{Liveness, liveness_check, session_service};
 
+const OPERATION: &str = "register";
+
 /// Who has the check.
 #[derive(Debug, Default)]
 enum Mode {
@@ -80,7 +82,6 @@ impl Heart {
 
     /// Ties a registration to the check.
     pub(crate) async fn join(&self, session: &Arc<Session>, who: Uuid) -> Result<Tie<'_>> {
-        const OPERATION: &str = "register";
         let mut mode = self.mode.lock().await;
         match &mut *mode {
             Mode::Idle => *mode = Mode::Own { owner: who, moved: None },
@@ -147,6 +148,20 @@ impl Heart {
         }
         *mode = Mode::Idle;
         Ok(())
+    }
+
+    /// The service that carries the check of several.
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Another agent is the home now.
+    pub(super) async fn moved(&self, session: &Arc<Session>) {
+        let mode = self.mode.lock().await;
+        if matches!(&*mode, Mode::Shared { .. }) {
+            // If it is not written now, the next pass does it.
+            drop(self.write(session, OPERATION).await);
+        }
     }
 
     /// The check to pass, and whose it is.

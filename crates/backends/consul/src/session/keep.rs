@@ -35,13 +35,11 @@ async fn work(session: &Arc<Session>) {
     let told = session.options.check == Check::Ttl;
     let mut doubtful = false;
     let (mut pass_at, mut look_at) = (session.clock.now(), session.clock.now().saturating_add(REPAIR));
-    let mut since_good = session.clock.now();
     loop {
-        if session.lines.is_empty() && session.heart.is_idle().await {
+        if session.lines.is_empty() && session.heart.is_idle().await && session.left_nothing() {
             session.heart.joined.notified().await;
             let now = session.clock.now();
-            (pass_at, look_at, since_good) =
-                (now.saturating_add(session.options.ttl / 2), now.saturating_add(REPAIR), now);
+            (pass_at, look_at) = (now.saturating_add(session.options.ttl / 2), now.saturating_add(REPAIR));
             doubtful = false;
             continue;
         }
@@ -64,12 +62,12 @@ async fn work(session: &Arc<Session>) {
             passed.map(drop)
         } else {
             let looked = look(session, sent).await;
+            session.clear(OPERATION).await;
             look_at = sent.saturating_add(if looked.is_ok() { REPAIR } else { REPAIR / 5 });
             looked
         };
         match outcome {
             Ok(()) => {
-                since_good = sent;
                 if std::mem::take(&mut doubtful) {
                     session.lines.tell_all(&Line::Fine);
                 }
@@ -77,8 +75,8 @@ async fn work(session: &Arc<Session>) {
             Err(failed) => {
                 doubtful = true;
                 session.lines.tell_all(&Line::Doubtful(failed));
-                if sent.saturating_since(since_good) > session.options.ttl {
-                    move_home(session).await;
+                if session.move_on(OPERATION).await {
+                    (pass_at, look_at) = (session.clock.now(), session.clock.now().saturating_add(AGAIN));
                 }
             }
         }
@@ -137,7 +135,11 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     if session.lines.is_empty() {
         return Ok(());
     }
-    let found = session.found(OPERATION).await?;
+    if session.http.count() > 1 && session.options.check != Check::Ttl {
+        // Nobody else would notice that it is gone: the catalog is asked of any agent.
+        session.http.ask(&Call::get(OPERATION, Path::of("status/leader")).own(), session.timeout()).await?;
+    }
+    let found = session.found(OPERATION, &session.node(OPERATION).await?).await?;
     let seen =
         |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
@@ -176,29 +178,16 @@ pub(super) fn marked(session: &Session, found: impl IntoIterator<Item = Found>) 
 }
 
 impl Session {
-    /// All registrations of this client that the catalog has, each with its mark.
-    pub(super) async fn found(&self, operation: &'static str) -> Result<BTreeMap<String, String>> {
-        let node = self.node(operation).await?;
+    /// All registrations of this client that the catalog has at a node, each with its mark.
+    pub(super) async fn found(
+        &self,
+        operation: &'static str,
+        node: &str,
+    ) -> Result<BTreeMap<String, String>> {
         let path =
-            Path::of("catalog/node-services").then(&node).with("filter", &ours(self)).flag("consistent");
+            Path::of("catalog/node-services").then(node).with("filter", &ours(self)).flag("consistent");
         let answer = self.http.ask(&Call::get(operation, path), self.timeout()).await?;
         let found: Option<Services> = parse(operation, "comparing with the catalog", &answer.body)?;
         Ok(marked(self, found.and_then(|found| found.services).into_iter().flatten()))
-    }
-}
-
-/// The agent that has our registrations is gone: another that answers gets them.
-async fn move_home(session: &Arc<Session>) {
-    let (home, count) = (session.http.home(), session.http.agents().len());
-    let call = Call::get(OPERATION, Path::of("status/leader"));
-    for at in (1..count).map(|step| (home + step) % count) {
-        let answer = session.http.send_to(at, &call, session.timeout()).await;
-        if answer.is_ok_and(|answer| answer.status.is_success()) {
-            session.http.move_home(at);
-            session.forget_node();
-            let gone = error(ErrorKind::LeaseLost, OPERATION, "the agent is gone, another one takes over");
-            session.lines.lose_all(&gone);
-            return;
-        }
     }
 }

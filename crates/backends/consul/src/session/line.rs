@@ -87,6 +87,11 @@ impl Lines {
         self.table().values().map(|end| end.id.clone()).collect()
     }
 
+    /// Whether anybody here is this owner.
+    pub(crate) fn has(&self, owner: Uuid) -> bool {
+        self.table().contains_key(&owner)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.table().is_empty()
     }

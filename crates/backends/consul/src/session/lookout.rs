@@ -33,15 +33,24 @@ pub(crate) struct Lookout {
     running: AtomicBool,
     /// Nobody waits any more.
     idle: Notify,
-    /// The last failure, and its number.
+    /// One for each agent.
+    desks: Vec<Desk>,
+}
+
+/// Those who wait for one agent.
+#[derive(Debug)]
+struct Desk {
+    waiting: AtomicUsize,
+    /// The last failure.
     failed: watch::Sender<Option<Error>>,
 }
 
 /// One who waits.
-struct Waiting<'a>(&'a Lookout);
+struct Waiting<'a>(&'a Lookout, &'a Desk);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
+        self.1.waiting.fetch_sub(1, Ordering::AcqRel);
         if self.0.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.idle.notify_one();
         }
@@ -49,13 +58,24 @@ impl Drop for Waiting<'_> {
 }
 
 impl Lookout {
-    pub(super) fn new() -> Self {
+    /// For so many agents.
+    pub(super) fn new(agents: usize) -> Self {
+        let desk = || Desk { waiting: AtomicUsize::new(0), failed: watch::channel(None).0 };
         Self {
             waiting: AtomicUsize::new(0),
             running: AtomicBool::new(false),
             idle: Notify::new(),
-            failed: watch::channel(None).0,
+            desks: std::iter::repeat_with(desk).take(agents).collect(),
         }
+    }
+
+    fn wait(&self, at: usize) -> Option<(Waiting<'_>, watch::Receiver<Option<Error>>)> {
+        let desk = self.desks.get(at)?;
+        desk.waiting.fetch_add(1, Ordering::AcqRel);
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let mut failed = desk.failed.subscribe();
+        failed.mark_unchanged();
+        Some((Waiting(self, desk), failed))
     }
 
     /// Whether nobody waits any more, and so nobody is to ask.
@@ -71,9 +91,9 @@ impl Lookout {
 
 impl Session {
     /// Asks, and takes its time over an answer that tells nothing new and was not held back: asked again at once it would come at once.
-    async fn held(&self, call: &Call, limit: Duration, index: u64) -> Result<Answer> {
+    async fn held(&self, at: usize, call: &Call, limit: Duration, index: u64) -> Result<Answer> {
         let asked = tokio::time::Instant::now();
-        let answer = self.http.send_to(self.http.home(), call, limit).await?;
+        let answer = self.http.send_to(at, call, limit).await?;
         if answer.index == index && asked.elapsed() < AT_ONCE {
             tokio::time::sleep(AT_ONCE).await;
         }
@@ -93,18 +113,18 @@ impl Session {
             return self.http.send(&call, self.timeout()).await;
         }
         let path = path.with("index", &index.to_string()).with("wait", &format!("{}s", WAIT.as_secs()));
-        self.lookout.waiting.fetch_add(1, Ordering::AcqRel);
-        let _waiting = Waiting(&self.lookout);
+        let at = self.http.nearest();
+        let Some((_waiting, mut failed)) = self.lookout.wait(at) else {
+            return Err(self.supervisor.closed(operation));
+        };
         if !self.lookout.running.swap(true, Ordering::AcqRel) {
             self.supervisor.spawn("lookout", look_out(Arc::downgrade(self), self.supervisor.closing()));
         }
-        let mut failed = self.lookout.failed.subscribe();
-        failed.mark_unchanged();
         let call = Call::get(operation, path);
         // An agent spreads its answers by up to a sixteenth.
         let limit = WAIT + WAIT / 16 + self.timeout();
         tokio::select! {
-            answer = self.held(&call, limit, index) => answer,
+            answer = self.held(at, &call, limit, index) => answer,
             changed = failed.changed() => {
                 let error = failed.borrow().clone();
                 match (changed, error) {
@@ -131,20 +151,31 @@ async fn look_out(session: Weak<Session>, closing: CancellationToken) {
         if !due {
             continue;
         }
-        let call = Call::get(OPERATION, Path::of("status/leader"));
-        let ask = session.http.send_to(session.http.home(), &call, PATIENCE.min(session.timeout()));
-        let answer = tokio::select! {
+        tokio::select! {
             () = closing.cancelled() => return,
             () = lookout.idle.notified() => {
                 if lookout.rests() {
                     return;
                 }
-                continue;
             }
-            answer = ask => answer,
-        };
-        if let Err(failed) = answer {
-            lookout.failed.send_replace(Some(failed));
+            () = ask(&session) => {}
         }
     }
+}
+
+/// Asks every agent that somebody waits for.
+async fn ask(session: &Session) {
+    let call = Call::get(OPERATION, Path::of("status/leader"));
+    let limit = PATIENCE.min(session.timeout());
+    let desks = session.lookout.desks.iter().enumerate();
+    let waited = desks.filter(|(_, desk)| desk.waiting.load(Ordering::Acquire) > 0);
+    let asked = waited.map(|(at, desk)| {
+        let call = &call;
+        async move {
+            if let Err(failed) = session.http.send_to(at, call, limit).await {
+                desk.failed.send_replace(Some(failed));
+            }
+        }
+    });
+    futures_util::future::join_all(asked).await;
 }

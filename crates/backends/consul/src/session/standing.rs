@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use uuid::Uuid;
 
 use super::Session;
-use crate::{api::Passed, error::error, layout::session_service};
+use crate::{api::Passed, error::error, http::Hold, layout::session_service};
 
 const OPERATION: &str = "elect";
 const LONG_AGO: Moment = Moment::from_duration(Duration::ZERO);
@@ -36,6 +36,8 @@ struct Members {
     who: BTreeMap<Uuid, bool>,
     /// The check was written.
     checked: bool,
+    /// As long as it stands.
+    hold: Option<Hold>,
 }
 
 /// What one candidacy hears.
@@ -78,12 +80,15 @@ impl Standing {
 
     /// Lets a candidacy stand; again is fine.
     pub(crate) async fn join(&self, session: &Arc<Session>, who: Uuid) -> Result<Pacer> {
+        session.find_home(OPERATION).await;
+        session.check_datacenter(OPERATION).await?;
         let mut members = self.members.lock().await;
         // Before the await: who is dropped there has to leave.
         members.who.entry(who).or_insert(false);
         if !members.checked {
             // A check that stood before has nothing to say of this one.
             self.passed.send_replace(None);
+            members.hold.get_or_insert_with(|| session.http.hold());
             self.write(session).await?;
             members.checked = true;
         }
@@ -105,11 +110,27 @@ impl Standing {
         if members.who.len() == 1 && members.who.contains_key(&who) {
             session.http.agent_deregister(OPERATION, &self.service, session.timeout()).await?;
             members.checked = false;
+            members.hold = None;
             // The next pass is not due any more.
             self.changed.notify_one();
         }
         members.who.remove(&who);
         Ok(())
+    }
+
+    /// The service that carries the check, as long as anybody stands.
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Another agent is the home now.
+    pub(super) async fn moved(&self, session: &Arc<Session>) {
+        let members = self.members.lock().await;
+        if members.checked {
+            self.passed.send_replace(None);
+            // If it is not written now, the next pass does it.
+            drop(self.write(session).await);
+        }
     }
 
     async fn write(&self, session: &Arc<Session>) -> Result<()> {
@@ -183,7 +204,10 @@ pub(super) async fn pace(session: Arc<Session>) {
             let sent = session.clock.now();
             last = match standing.pass(&session).await {
                 Ok(_) => sent,
-                Err(_) => session.clock.now().saturating_add(again).saturating_sub(every),
+                Err(_) => {
+                    session.move_on(OPERATION).await;
+                    session.clock.now().saturating_add(again).saturating_sub(every)
+                }
             };
         }
     };

@@ -71,7 +71,8 @@ impl Sweep {
             .try_collect::<Vec<()>>()
             .await?;
         session.heart.sweep(session).await?;
-        while !session.found(OPERATION).await?.is_empty() {
+        let node = session.node(OPERATION).await?;
+        while !session.found(OPERATION, &node).await?.is_empty() {
             tokio::time::sleep(LOOK).await;
         }
         *state = State::Done;

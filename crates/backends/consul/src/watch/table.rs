@@ -9,12 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use reception_core::{Result, Service, ServiceId, ServiceName, Snapshot};
+use reception_core::{Result, Service, ServiceId, ServiceName, Snapshot, Status};
 
 use crate::{
     api::{Row, place},
     error::nonsense,
-    layout::{Names, decode},
+    layout::{Names, OWNER, decode},
 };
 
 /// How far ahead a known element is looked for: others before it were removed.
@@ -40,9 +40,11 @@ struct Known {
     node: Arc<str>,
     /// None: not ours to show.
     id: Option<ServiceId>,
+    /// Of the owner mark: which registration it is.
+    mark: Option<u64>,
     /// None: not readable.
     service: Option<Service>,
-    /// The same under its own id, while it is shown under another.
+    /// The same under its own id, while it is shown under another or not at all.
     renamed: Option<Service>,
 }
 
@@ -108,8 +110,9 @@ impl Table {
         }
         let gone: Vec<usize> = (0..before.len()).filter(|at| !reader.reused[*at]).collect();
         self.known = now;
-        self.unreadable =
-            self.known.iter().filter(|known| known.id.is_some() && known.service.is_none()).count();
+        let unread =
+            |known: &&Known| known.id.is_some() && known.service.is_none() && known.renamed.is_none();
+        self.unreadable = self.known.iter().filter(unread).count();
         Ok(self.changes(&before, &fresh, &gone, home))
     }
 
@@ -119,7 +122,15 @@ impl Table {
             Err(failed) if failed.is_data() => {
                 // A row of a shape that we do not know hides nothing else.
                 let (node, id) = (Arc::from(""), ServiceId::foreign(&format!("{hash:016x}")).ok());
-                return Ok(Known { length: element.len(), hash, node, id, service: None, renamed: None });
+                return Ok(Known {
+                    length: element.len(),
+                    hash,
+                    node,
+                    id,
+                    mark: None,
+                    service: None,
+                    renamed: None,
+                });
             }
             Err(failed) => return Err(nonsense(operation, "reading a list", place(&failed))),
         };
@@ -128,7 +139,9 @@ impl Table {
             Some(decoded) => (Some(decoded.id), decoded.service.ok()),
             None => (None, None),
         };
-        Ok(Known { length: element.len(), hash, node, id, service, renamed: None })
+        let mark = row.service.meta.as_ref().and_then(|meta| meta.get(OWNER));
+        let mark = mark.map(|mark| self.hasher.hash_one(mark));
+        Ok(Known { length: element.len(), hash, node, id, mark, service, renamed: None })
     }
 
     fn changes(&mut self, before: &[Known], fresh: &[usize], gone: &[usize], home: Option<&str>) -> Changes {
@@ -156,6 +169,24 @@ impl Table {
         (written, removed)
     }
 
+    /// Hides all but one of those that are the same registration: it has moved to another node, and what it left is not gone yet. That which lives is shown.
+    fn once(&mut self, all: &[usize]) -> Vec<usize> {
+        let mut left: Vec<usize> = Vec::with_capacity(all.len());
+        for at in all {
+            let known = &self.known[*at];
+            let same = |other: &&mut usize| known.mark.is_some() && self.known[**other].mark == known.mark;
+            let Some(other) = left.iter_mut().find(same) else {
+                left.push(*at);
+                continue;
+            };
+            let hidden =
+                if rank(known) < rank(&self.known[*other]) { std::mem::replace(other, *at) } else { *at };
+            let known = &mut self.known[hidden];
+            known.renamed = known.service.take();
+        }
+        left
+    }
+
     /// Gives instances of one id at several nodes names of their own: our agent's keeps the id, else the first.
     fn untangle(&mut self, home: Option<&str>) -> bool {
         if self.tangled {
@@ -173,6 +204,7 @@ impl Table {
             }
         }
         for (id, all) in &twice {
+            let all = &self.once(all);
             let keeps = all.iter().copied().find(|at| Some(&*self.known[*at].node) == home).unwrap_or(all[0]);
             for at in all {
                 let known = &mut self.known[*at];
@@ -186,6 +218,16 @@ impl Table {
             }
         }
         !twice.is_empty()
+    }
+}
+
+/// How well it is; the lower the better.
+fn rank(known: &Known) -> u8 {
+    match known.service.as_ref().map(Service::status) {
+        Some(Status::Up) => 0,
+        Some(Status::Draining) => 1,
+        Some(_) => 2,
+        None => 3,
     }
 }
 

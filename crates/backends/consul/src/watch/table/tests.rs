@@ -59,6 +59,28 @@ fn of_one_id_at_two_nodes_ours_keeps_it() {
 }
 
 #[test]
+fn a_registration_that_moved_is_shown_once_where_it_lives() {
+    let mut table = table();
+    let marked = |node: &str, port: u16, mark: &str, status: &str| {
+        row(node, "one", port, status)
+            .replace("\"zone\"", &format!("\"reception-owner\":\"{mark}\",\"zone\""))
+    };
+    let old = marked("n1", 80, "x", "critical");
+    table.take("t", &list(&[old.clone(), marked("n2", 80, "x", "passing")]), Some("n1")).unwrap();
+    let shown = |table: &Table| -> Vec<String> {
+        let told = |one: &Service| format!("{} {:?}", one.id(), one.status());
+        table.snapshot(1).iter().map(told).collect()
+    };
+    assert_eq!((shown(&table), table.unreadable()), (vec!["one Up".to_owned()], 0));
+    table.take("t", &list(&[old.clone(), marked("n2", 81, "y", "passing")]), Some("n2")).unwrap();
+    assert_eq!(shown(&table), ["one Up", "one@n1 Down"]);
+    table.take("t", &list(&[old.clone(), marked("n2", 81, "x", "passing")]), Some("n2")).unwrap();
+    assert_eq!((shown(&table), table.unreadable()), (vec!["one Up".to_owned()], 0));
+    table.take("t", &list(&[old]), Some("n2")).unwrap();
+    assert_eq!((shown(&table), table.unreadable()), (vec!["one Down".to_owned()], 0));
+}
+
+#[test]
 fn nonsense_is_told_and_changes_nothing() {
     let mut table = table();
     let good = list(&[row("n", "one", 80, "passing")]);

@@ -1,14 +1,14 @@
 //! Go's record: three fields, written as Go's encoder writes them and read as its decoder reads them.
 
-use std::{borrow::Cow, fmt, io};
+use std::{borrow::Cow, fmt};
 
 use reception_core::{Error, ErrorKind, Result, Service, ServiceId, ServiceName, Status, limits::MAX_RECORD};
+use reception_kit::go_json;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
     ser::SerializeMap,
 };
-use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::error::error;
 
@@ -36,37 +36,6 @@ impl Serialize for Pairs<'_> {
     }
 }
 
-/// Escapes what Go's encoder escapes.
-struct Go;
-
-impl Formatter for Go {
-    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
-        let mut rest = text;
-        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-            let (plain, from) = rest.split_at(at);
-            let mut characters = from.chars();
-            let escaped = characters.next().map_or(0, u32::from);
-            write!(writer, "{plain}\\u{escaped:04x}")?;
-            rest = characters.as_str();
-        }
-        writer.write_all(rest.as_bytes())
-    }
-
-    fn write_char_escape<W: io::Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        escape: serde_json::ser::CharEscape,
-    ) -> io::Result<()> {
-        use serde_json::ser::CharEscape;
-        match escape {
-            // Go wrote these two by number when the library was made.
-            CharEscape::Backspace => writer.write_all(b"\\u0008"),
-            CharEscape::FormFeed => writer.write_all(b"\\u000c"),
-            other => CompactFormatter.write_char_escape(writer, other),
-        }
-    }
-}
-
 pub(super) fn write(service: &Service) -> Result<Vec<u8>> {
     const OPERATION: &str = "encode";
     let service = service.to_builder().build()?;
@@ -82,8 +51,7 @@ pub(super) fn write(service: &Service) -> Result<Vec<u8>> {
         port: service.port().map_or(0, std::num::NonZeroU16::get),
         attributes: (!pairs.is_empty()).then_some(Pairs(pairs)),
     };
-    let mut bytes = Vec::new();
-    record.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Go)).map_err(|wrong| {
+    let bytes = go_json::to_vec(&record).map_err(|wrong| {
         error(ErrorKind::Internal, OPERATION, "a record cannot be written").with_source(wrong)
     })?;
     if bytes.len() > MAX_RECORD {
