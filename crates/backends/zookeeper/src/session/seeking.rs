@@ -105,7 +105,7 @@ pub(super) async fn news(known: Option<&watch::Receiver<Known>>) {
     let unknown = known.filter(|known| known.borrow().servers.is_empty());
     let Some(mut known) = unknown.cloned() else { return std::future::pending().await };
     if known.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn reconsidered(
         () = listed => {}
     }
     if standing.gate.has_moved() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
