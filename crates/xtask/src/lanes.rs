@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::Command, thread, time::Duration};
 
 use crate::{
     Result,
+    again::{Failures, TIMES, worth_another_try},
     leash::{self, Leash, say},
     protoc,
     run::{Tally, minutes},
@@ -22,6 +23,9 @@ const BESIDE: &[&str] = &["contract", "faults"];
 /// Nothing goes on for longer, whatever hangs.
 const LONGEST: Duration = minutes(60);
 
+/// What is played alone takes no longer.
+const ALONE: Duration = minutes(5);
+
 /// Builds and plays every test of the workspace.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     if leash::kept(workspace, KEEPER, &[])? { Ok(()) } else { Err("not every test passed".to_owned()) }
@@ -35,29 +39,77 @@ pub(crate) fn keep(workspace: &Workspace) -> Result<()> {
     leash.lines(&mut test(workspace, &["--no-run".to_owned()], cargo())?, LONGEST, say)?;
     let mut tally = Tally::default();
     let mut kept = Vec::new();
-    let done = thread::scope(|scope| {
-        let other = scope.spawn(|| {
-            leash.lines(&mut test(workspace, &beside, merged())?, LONGEST, |line| kept.push(line.to_owned()))
-        });
+    let mut played = thread::scope(|scope| {
+        let other = scope.spawn(|| play(&leash, workspace, &beside, |line| kept.push(line.to_owned())));
         let mut shown = |line: &str| {
             say(line);
             tally.count(line);
         };
-        let mut done = Vec::new();
+        let mut played = Vec::new();
         for words in [first, vec!["--doc".to_owned()]] {
-            done.push(leash.lines(&mut test(workspace, &words, heeding())?, LONGEST, &mut shown));
+            played.push(play(&leash, workspace, &words, &mut shown));
         }
         say(&format!("\nwhat was played beside ({}):", BESIDE.join(", ")));
-        done.push(other.join().unwrap_or_else(|_| Err("the lane beside broke".to_owned())));
-        Ok::<_, String>(done)
-    })?;
+        let broke = |_| (Err("the lane beside broke".to_owned()), Failures::default());
+        played.push(other.join().unwrap_or_else(broke));
+        played
+    });
     for line in &kept {
         say(line);
         tally.count(line);
     }
     say(&tally.to_string());
-    let wrong: Vec<String> = done.into_iter().filter_map(Result::err).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    played.retain(|(done, _)| done.is_err());
+    if played.is_empty() || again(&leash, workspace, &played)? {
+        return Ok(());
+    }
+    let wrong: Vec<String> = played.into_iter().filter_map(|(done, _)| done.err()).collect();
+    Err(wrong.join("\n"))
+}
+
+/// Plays suites, and hands on what they print.
+fn play(
+    leash: &Leash,
+    workspace: &Workspace,
+    words: &[String],
+    mut seen: impl FnMut(&str),
+) -> (Result<()>, Failures) {
+    let mut failures = Failures::default();
+    let mut heard = |line: &str| {
+        seen(line);
+        failures.see(line);
+    };
+    let done = test(workspace, words, merged())
+        .and_then(|mut command| leash.lines(&mut command, LONGEST, &mut heard));
+    (done, failures)
+}
+
+/// Whether all that failed holds when each test is played alone, now that nothing else is.
+fn again(leash: &Leash, workspace: &Workspace, played: &[(Result<()>, Failures)]) -> Result<bool> {
+    let tests = worth_another_try(played.iter().map(|(_, failures)| failures));
+    for failed in &tests {
+        for turn in 1..=TIMES {
+            say(&format!("\nagain, alone, {turn} of {TIMES}: {} ({})", failed.name, failed.suite));
+            let mut tally = Tally::default();
+            let mut shown = |line: &str| {
+                say(line);
+                tally.count(line);
+            };
+            let mut command = test(workspace, &failed.words(), merged())?;
+            let held = leash.lines(&mut command, ALONE, &mut shown).is_ok();
+            if !held || tally.passed == 0 {
+                say(&format!("it fails alone, too: {}", failed.name));
+                return Ok(false);
+            }
+        }
+    }
+    for failed in &tests {
+        say(&format!(
+            "failed among the others, held alone {TIMES} times: {} ({})",
+            failed.name, failed.suite
+        ));
+    }
+    Ok(!tests.is_empty())
 }
 
 /// What cargo is told for each lane. All select the same packages and features, so that nothing is built twice.

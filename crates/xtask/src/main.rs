@@ -3,6 +3,7 @@
 //! One file per task. A task prints what it does and ends with exit code 0, or names what is wrong.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a task prints is its result")]
 
+mod again;
 mod apt;
 mod backend;
 mod ci;
