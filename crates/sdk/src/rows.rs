@@ -36,7 +36,8 @@ const ZOOKEEPER_ABSENT: Backend = Backend::absent("zookeeper", &["zk", "zk+tls"]
 const CONSUL: Backend = reception_consul::BACKEND;
 #[cfg(not(feature = "consul"))]
 const CONSUL: Backend = CONSUL_ABSENT;
-const CONSUL_ABSENT: Backend = Backend::absent("consul", &["consul"], "consul");
+const CONSUL_ABSENT: Backend = Backend::absent("consul", &["consul", "consul+tls"], "consul");
+
 #[cfg(feature = "exhibitor")]
 const EXHIBITOR: Backend = reception_exhibitor::BACKEND;
 #[cfg(not(feature = "exhibitor"))]
