@@ -18,7 +18,7 @@ use crate::{
 pub(crate) const KEEPER: &str = "keep-tests";
 
 /// The suites of the lane beside: the longest, which wait for leases to end. All others are in the first lane.
-const BESIDE: &[&str] = &["contract", "faults"];
+const BESIDE: &[&str] = &["conformance_http", "conformance_reception", "contract", "faults"];
 
 /// Nothing goes on for longer, whatever hangs.
 const LONGEST: Duration = minutes(60);
