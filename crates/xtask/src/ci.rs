@@ -119,7 +119,7 @@ impl Ci<'_> {
         let mut tally = Tally::default();
         let mut command = self.newcomer(readme::TEST)?;
         println!("$ {}", readme::TEST);
-        let done = lines(&mut command, Some(minutes(25)), |line| {
+        let done = lines(&mut command, Some(minutes(45)), |line| {
             tally.count(line);
             // The sum is said once, at the end.
             if line != tally.to_string() {
