@@ -10,7 +10,7 @@ mod settling;
 
 use std::{sync::Arc, time::Duration};
 
-use reception_core::{ErrorKind, Result, Service};
+use reception_core::{Error, ErrorKind, Result, Service};
 use reception_kit::{Attempt, News, Slot};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -42,6 +42,8 @@ pub(crate) struct Place {
     claimed: bool,
     line: watch::Receiver<Line>,
     doubtful: bool,
+    /// Why our record is not what stands, until it is known who took its place.
+    lost: Option<Error>,
 }
 
 /// Who holds the id at our agent.
@@ -80,10 +82,11 @@ impl Place {
             hold: None,
             claimed: false,
             doubtful: false,
+            lost: None,
         })
     }
 
-    fn conflict(&self) -> reception_core::Error {
+    fn conflict(&self) -> Error {
         error(ErrorKind::Conflict, OPERATION, format!("another owner holds {}", self.id))
     }
 
@@ -104,6 +107,13 @@ impl Place {
             // With check=none nobody can tell that it is dead.
             _ => Holder::Another,
         }
+    }
+
+    /// Whether our agent says that another one holds the id: then nothing was lost that could be written again.
+    async fn is_taken(&self) -> bool {
+        let limit = self.session.timeout() / 3;
+        let held = self.session.http.agent_health(OPERATION, &self.id, limit).await;
+        held.is_ok_and(|held| self.holder(held.as_ref()) == Holder::Another)
     }
 
     fn is_checked(&self, held: &Held) -> bool {
@@ -211,6 +221,12 @@ impl Slot for Place {
 
     async fn news(&mut self) -> News {
         loop {
+            // Kept until it is answered: a future that is dropped meanwhile asks again.
+            if let Some(why) = self.lost.clone() {
+                let taken = self.is_taken().await;
+                self.lost = None;
+                return if taken { News::Taken(self.conflict()) } else { News::Lost(why) };
+            }
             if self.line.changed().await.is_err() {
                 return std::future::pending().await;
             }
@@ -225,7 +241,7 @@ impl Slot for Place {
                     self.doubtful = true;
                     return News::Doubtful(failed);
                 }
-                Line::Lost(why) => return News::Lost(why),
+                Line::Lost(why) => self.lost = Some(why),
             }
         }
     }
