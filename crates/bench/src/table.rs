@@ -60,7 +60,7 @@ pub(crate) const COMMON: &[Opt] = &[
         name: "url",
         kind: Kind::Text,
         default: "",
-        doc: "etcd://HOST:PORT[/NAMESPACE], zk://HOST:PORT[/NAMESPACE] or memory:; `etcd:`, as without it, and `zk:` start one",
+        doc: "etcd://, zk:// or consul://HOST:PORT[/NAMESPACE], or memory:; `etcd:`, as without it, `zk:` and `consul:` start one",
     },
     Opt {
         name: "peer",
