@@ -149,7 +149,7 @@ async fn whole(mut body: Incoming) -> Result<Vec<u8>> {
             frame.map_err(|cause| unfound(ErrorKind::Unavailable, "half an answer").with_source(cause))?;
         let Some(data) = frame.data_ref() else { continue };
         if read.len() + data.len() > MOST_BYTES {
-            let context = format!("answered more than {} bytes", MOST_BYTES);
+            let context = format!("answered more than {MOST_BYTES} bytes");
             return Err(unfound(ErrorKind::Protocol, context));
         }
         read.extend_from_slice(data);

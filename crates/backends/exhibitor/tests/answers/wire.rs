@@ -1,16 +1,14 @@
 //! What a web server may do on the wire: answers that never end, break off, are too long, or come in an older version.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod stage;
-mod standin;
-
 use std::{sync::Arc, time::Duration};
 
 use reception_core::{Client, ClientExt};
 use reception_lab::{ZooKeeper, eventually};
-use stage::{SOON, Witness, api, dial, instance, notes, told};
-use standin::Standin;
+
+use crate::{
+    stage::{SOON, Witness, api, dial, instance, notes, told},
+    standin::Standin,
+};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 const PAIRS: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -40,16 +38,12 @@ impl Scene {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_does_not_end_or_breaks_off_is_none() {
-    let scene = Scene::new().await;
-    let registration = scene.client.register(instance("one")).await.unwrap();
-    let mut witness = Witness::new(&registration, scene.client.watch(&api()).await.unwrap());
-    witness.shows(&["one"]).await;
-    let (ok, good) = ("HTTP/1.1 200 OK\r\n", scene.good.as_str());
+/// What an answer is called, how it begins, what is repeated after that without end, and what is told of it.
+fn broken(good: &str) -> Vec<(&'static str, String, &'static str, &'static str)> {
+    let ok = "HTTP/1.1 200 OK\r\n";
     let begun = format!("{ok}{JSON}Transfer-Encoding: chunked\r\n\r\n");
     let length = good.len();
-    let table = [
+    vec![
         ("a head line by line", ok.to_owned(), "X: y\r\n", "no answer"),
         ("a head that is one line", format!("{ok}X: "), "y", "no answer"),
         ("it goes on and on", String::new(), "HTTP/1.1 100 Continue\r\n\r\n", "no answer"),
@@ -82,8 +76,16 @@ async fn an_answer_that_does_not_end_or_breaks_off_is_none() {
             "",
             "no list",
         ),
-    ];
-    for (case, answer, drip, why) in table {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_does_not_end_or_breaks_off_is_none() {
+    let scene = Scene::new().await;
+    let registration = scene.client.register(instance("one")).await.unwrap();
+    let mut witness = Witness::new(&registration, scene.client.watch(&api()).await.unwrap());
+    witness.shows(&["one"]).await;
+    for (case, answer, drip, why) in broken(&scene.good) {
         scene.standin.drips(answer.as_bytes(), drip.as_bytes());
         let (_, told) = tokio::join!(
             async {
