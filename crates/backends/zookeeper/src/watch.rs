@@ -5,6 +5,7 @@
 //! never tells what was missed: then the watch is set anew, the names are read, and every record is compared by when it was written.
 
 mod following;
+mod lately;
 mod listing;
 mod members;
 mod node;
@@ -18,6 +19,7 @@ use std::{
 
 use reception_core::{Moment, Patch, Result, ServiceId, ServiceName};
 
+use lately::Lately;
 use members::{Change, Members};
 use node::{Node, numbered, sorted, understood};
 use stream::Stream;
@@ -54,6 +56,7 @@ pub(crate) struct Instances {
     stream: Option<Stream>,
     /// What events told and was not read yet: true when it may be there.
     moved: BTreeMap<String, bool>,
+    lately: Lately,
 }
 
 /// A record of the view.
@@ -79,6 +82,7 @@ impl Instances {
             revision: 0,
             stream: None,
             moved: BTreeMap::new(),
+            lately: Lately::default(),
         }
     }
 

@@ -23,19 +23,14 @@ impl Place {
         // Its removal is ours.
         self.eye = None;
         self.unsettled = true;
-        let failed = |wrong| native(OPERATION, "replacing a record", wrong);
-        let mut transaction = live.client.new_multi_writer();
-        let options = zk::CreateMode::Ephemeral.with_acls(self.session.acls());
-        transaction.add_delete(&self.path, Some(stat.version)).map_err(failed)?;
-        transaction.add_create(&self.path, record, &options).map_err(failed)?;
-        if stat.version == 0 {
-            transaction.add_set_data(&self.path, record, Some(0)).map_err(failed)?;
+        let mut answer = self.exchange(live, record, stat.version, true, until).await?;
+        if matches!(answer, Err(zk::Error::NoAuth)) {
+            // Who may take a node away may not write it everywhere.
+            answer = self.exchange(live, record, stat.version, false, until).await?;
         }
-        let commit = transaction.commit();
-        let answer = async { commit.await.map_err(reason) };
-        match self.session.send(OPERATION, until, answer).await? {
+        match answer {
             // The transaction does not tell reliably what it made: the next step reads it.
-            Ok(_) => self.adopt(live, i32::from(stat.version == 0), until).await,
+            Ok(()) => self.adopt(live, i32::from(stat.version == 0), until).await,
             // Somebody was faster.
             Err(zk::Error::NoNode | zk::Error::BadVersion | zk::Error::NodeExists) => {
                 self.unsettled = false;
@@ -47,6 +42,35 @@ impl Place {
                 Err(native(OPERATION, &format!("replacing {}", self.path), wrong))
             }
         }
+    }
+
+    /// Removes the record of this version and makes ours, in one transaction.
+    ///
+    /// Told: the old one is written before it goes. The server tells of the removal and of the new record in two events, and who
+    /// hears of a write first waits for the second.
+    async fn exchange(
+        &self,
+        live: &Live,
+        record: &[u8],
+        version: i32,
+        told: bool,
+        until: Moment,
+    ) -> Result<Result<(), zk::Error>> {
+        let failed = |wrong| native(OPERATION, "replacing a record", wrong);
+        let mut transaction = live.client.new_multi_writer();
+        if told {
+            transaction.add_set_data(&self.path, &[], Some(version)).map_err(failed)?;
+        }
+        let last = version.wrapping_add(i32::from(told));
+        transaction.add_delete(&self.path, Some(last)).map_err(failed)?;
+        let options = zk::CreateMode::Ephemeral.with_acls(self.session.acls());
+        transaction.add_create(&self.path, record, &options).map_err(failed)?;
+        if version == 0 {
+            transaction.add_set_data(&self.path, record, Some(0)).map_err(failed)?;
+        }
+        let commit = transaction.commit();
+        let answer = async { commit.await.map(drop).map_err(reason) };
+        self.session.send(OPERATION, until, answer).await
     }
 
     /// Reads what a transaction of ours has made, of this version.

@@ -1,7 +1,5 @@
 //! Following a service: its events, and what they ask to be read.
 
-use std::time::Duration;
-
 use reception_core::{Error, ErrorKind, Patch, Result, ServiceId, Snapshot};
 use reception_kit::{Break, Source};
 use tokio::time::{Instant, timeout_at};
@@ -13,10 +11,6 @@ use super::{
     stream::{Event, Stream},
 };
 use crate::error::error;
-
-/// A record that is replaced goes and comes in one transaction, of which the server tells in two events; a busy one in two packets. So long is the
-/// second waited for before a removal is shown.
-const APART: Duration = Duration::from_millis(50);
 
 impl Instances {
     /// Takes note of an event; an error when the stream has broken.
@@ -44,7 +38,11 @@ impl Instances {
     }
 
     fn look_at(&mut self, child: Option<&str>) {
-        self.moved.extend(child.map(|child| (child.to_owned(), true)));
+        let Some(child) = child else { return };
+        if ServiceId::foreign(child).is_ok_and(|key| self.known.contains_key(&key)) {
+            self.lately.wrote(child, Instant::now());
+        }
+        self.moved.insert(child.to_owned(), true);
     }
 
     /// Takes note of all that has come.
@@ -55,15 +53,15 @@ impl Instances {
         Ok(())
     }
 
-    /// When nothing but removals was told, waits a moment for what may belong to them. Cancel safe.
+    /// Waits for the other half of what is being replaced. Cancel safe.
     async fn note_late(&mut self) -> Result<(), Error> {
-        let until = Instant::now() + APART;
-        while self.moved.values().all(|there| !there)
+        while let Some(until) = self.lately.halves_until(&self.moved)
             && let Some(stream) = &mut self.stream
         {
             let Ok(event) = timeout_at(until, stream.next()).await else { break };
             self.note(event)?;
         }
+        self.lately.forget(Instant::now());
         Ok(())
     }
 
@@ -137,7 +135,8 @@ impl Source for Instances {
                 let event = stream.next().await;
                 self.note(event).map_err(Break::Failed)?;
             }
-            // All that has come meanwhile is one change.
+            // All that has come meanwhile is one change; what came in one packet is told one by one.
+            tokio::task::yield_now().await;
             self.note_all().map_err(Break::Failed)?;
             if !self.moved.is_empty() {
                 self.note_late().await.map_err(Break::Failed)?;
