@@ -94,7 +94,7 @@ impl Http {
         let inner = Inner {
             wire: Wire::new(options, supervisor, leaving)?,
             agents: Agents::new(options.addresses(), options.ttl.min(options.election_ttl)),
-            secure: options.tls,
+            secure: options.tls.is_on(),
             back_again: Notify::new(),
             token: Token::new(options)?,
             back: supervisor.clone(),
@@ -272,7 +272,7 @@ impl Http {
         if !call.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(value) = self.inner.token.header(call.operation)? {
+        if let Some(value) = self.inner.token.header() {
             request = request.header(TOKEN, value);
         }
         request.body(Full::new(call.body.clone())).map_err(|_| {
