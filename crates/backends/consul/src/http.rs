@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{HeaderMap, Request, StatusCode, header};
-use reception_core::{Endpoint, Error, ErrorKind, Result};
+use reception_core::{Endpoint, Error, ErrorKind, Result, Retry};
 use reception_kit::{CancellationToken, Supervisor};
 use tokio::{
     sync::{Mutex, Notify, Semaphore, oneshot},
@@ -106,6 +106,15 @@ impl Http {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Where the version of a company's keeps what is ours, as a body tells it.
+    pub(crate) fn place(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.inner.scope.iter().filter_map(|(key, value)| match *key {
+            "ns" => Some(("Namespace", value.as_str())),
+            "partition" => Some(("Partition", value.as_str())),
+            _ => None,
+        })
+    }
+
     /// How many agents there are.
     pub(crate) fn count(&self) -> usize {
         self.inner.agents.all().len()
@@ -173,13 +182,12 @@ impl Http {
                 Err(failed) => return Err(failed),
             }
         }
-        match tried.len() {
-            0 | 1 => Err(tried.pop().unwrap_or_else(|| self.nobody(call.operation))),
-            _ => {
-                let said: Vec<&str> = tried.iter().map(Error::context).collect();
-                Err(error(ErrorKind::Unavailable, call.operation, said.join("; ")))
-            }
-        }
+        let Some(first) = tried.first() else { return Err(self.nobody(call.operation)) };
+        let same = tried.iter().all(|failed| failed.kind() == first.kind());
+        let (kind, retry) =
+            if same { (first.kind(), first.retry()) } else { (ErrorKind::Unavailable, Retry::Backoff) };
+        let said: Vec<&str> = tried.iter().map(Error::context).collect();
+        Err(error(kind, call.operation, said.join("; ")).with_retry(retry))
     }
 
     /// Carries out a call whose answer must be a success.
