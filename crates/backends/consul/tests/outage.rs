@@ -2,12 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{fmt::Display, net::SocketAddr, sync::Arc, time::Duration};
 
-use reception_core::{Client, ClientExt, Dialer, ErrorKind, Service};
+use reception_core::{Client, ClientExt, Dialer, ErrorKind, RegistrationState, Service};
 use reception_lab::{Consul, ConsulOptions, Flow, Proxy, Way, eventually};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::Instant,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -71,6 +77,54 @@ async fn what_was_written_for_one_that_could_not_join_is_taken_away() {
     first.close().await.unwrap();
     assert_eq!(read(&consul, "/v1/agent/services").await, serde_json::json!({}));
     client.close().await.unwrap();
+}
+
+/// A container that is made anew has the address of the one before, and another name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_another_one_by_now_gets_what_was_registered() {
+    let first = Consul::start_with(ConsulOptions::default().node("first")).await.unwrap();
+    let second = Consul::start_with(ConsulOptions::default().node("second")).await.unwrap();
+    let (address, upstream) = switch(first.endpoint()).await;
+    let client = dial(address, "ttl=4s&timeout=2s").await;
+    let one = client.register(instance("one")).await.unwrap();
+    assert_eq!(passing(&first).await, ["prod-api:one"]);
+    upstream.send_replace(second.endpoint());
+    let begun = Instant::now();
+    eventually(SOON, || async {
+        let (there, state) = (passing(&second).await, one.state());
+        let well = there == ["prod-api:one"] && matches!(state, RegistrationState::Active);
+        if well { Ok(()) } else { Err(format!("{there:?} {state:?}")) }
+    })
+    .await
+    .unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(15), "after {:?}", begun.elapsed());
+    let two = client.register(instance("two")).await.unwrap();
+    two.close().await.unwrap();
+    one.close().await.unwrap();
+    client.close().await.unwrap();
+    assert_eq!(read(&second, "/v1/agent/services").await, serde_json::json!({}));
+}
+
+/// Passes connections on to an agent that can be another one later: then those that are open end.
+async fn switch(agent: SocketAddr) -> (SocketAddr, watch::Sender<SocketAddr>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, (tell, hear)) = (listener.local_addr().unwrap(), watch::channel(agent));
+    #[expect(clippy::disallowed_methods, reason = "ends with the runtime of the test")]
+    drop(tokio::spawn(async move {
+        let mut callers = JoinSet::new();
+        while let Ok((mut caller, _)) = listener.accept().await {
+            let mut hear = hear.clone();
+            callers.spawn(async move {
+                let to = *hear.borrow_and_update();
+                let Ok(mut upstream) = TcpStream::connect(to).await else { return };
+                tokio::select! {
+                    _ = copy_bidirectional(&mut caller, &mut upstream) => {}
+                    _ = hear.changed() => {}
+                }
+            });
+        }
+    }));
+    (address, tell)
 }
 
 /// An agent says yes to what it is told, and tells the servers later.
