@@ -129,11 +129,11 @@ impl Heart {
         let mut mode = self.mode.lock().await;
         match &mut *mode {
             Mode::Own { owner, .. } if *owner == who => {
-                self.take_up(session).await?;
+                self.remove_service(session).await?;
                 *mode = Mode::Idle;
             }
             Mode::Shared { members } if members.len() == 1 && members.contains(&who) => {
-                self.take_up(session).await?;
+                self.remove_service(session).await?;
                 *mode = Mode::Idle;
             }
             Mode::Shared { members } => {
@@ -145,7 +145,7 @@ impl Heart {
     }
 
     /// Takes the service away, if it was written: also for one that could not join then.
-    async fn take_up(&self, session: &Arc<Session>) -> Result<()> {
+    async fn remove_service(&self, session: &Arc<Session>) -> Result<()> {
         if self.anchored.load(Ordering::Acquire) {
             session.http.agent_deregister("close", &self.service, session.timeout()).await?;
             self.anchored.store(false, Ordering::Release);
@@ -156,7 +156,7 @@ impl Heart {
     /// Unties all, of which nothing is left.
     pub(crate) async fn sweep(&self, session: &Arc<Session>) -> Result<()> {
         let mut mode = self.mode.lock().await;
-        self.take_up(session).await?;
+        self.remove_service(session).await?;
         *mode = Mode::Idle;
         Ok(())
     }
