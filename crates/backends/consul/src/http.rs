@@ -220,6 +220,8 @@ impl Http {
             let told = |why: Error| error(why.kind(), call.operation, why.context()).with_retry(why.retry());
             turn = step.enter(self.count() == 1).await.map_err(told)?;
         }
+        let counts = turn.is_none() && !call.urgent && !call.held;
+        let _place = if counts { agent.calls.acquire().await.ok() } else { None };
         let begun = Instant::now();
         let exchange = self.inner.wire.exchange(request);
         tokio::pin!(exchange);
