@@ -1,6 +1,6 @@
 //! The rules of questions that are held back, before an agent that breaks them or goes to their edge.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use std::{
     net::SocketAddr,
