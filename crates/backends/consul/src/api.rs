@@ -8,6 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hyper::StatusCode;
 use reception_core::{ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
 use types::{Agent, Committed, Made};
 pub(crate) use types::{
@@ -57,6 +58,14 @@ fn unlike(call: &'static str, what: &str, answer: &Answer) -> reception_core::Er
 }
 
 impl Http {
+    /// A part of a transaction, with where it belongs: of that a transaction does not heed what stands in the query.
+    fn placed(&self, mut part: Value) -> Value {
+        for (key, value) in self.place() {
+            part[key] = value.into();
+        }
+        part
+    }
+
     // ---- the agent ----
 
     /// Writes a service to our agent. `replace`: checks that are not in the body are taken away.
@@ -189,7 +198,7 @@ impl Http {
         id: &str,
         limit: Duration,
     ) -> Result<()> {
-        let body = json(operation, &serde_json::json!({ "Node": node, "ServiceID": id }))?;
+        let body = written(operation, &json!({ "Node": node, "ServiceID": id }))?;
         self.ask(&Call::put(operation, Path::of("catalog/deregister"), body), limit).await.map(drop)
     }
 
@@ -202,13 +211,14 @@ impl Http {
         checks: &[String],
         limit: Duration,
     ) -> Result<Option<Stored>> {
-        let mut verbs =
-            vec![serde_json::json!({"Service": {"Verb": "get", "Node": node, "Service": {"ID": id}}})];
-        verbs.extend(checks.iter().map(
-            |check| serde_json::json!({"Check": {"Verb": "get", "Check": {"Node": node, "CheckID": check}}}),
-        ));
+        let service = self.placed(json!({ "ID": id }));
+        let mut verbs = vec![json!({ "Service": { "Verb": "get", "Node": node, "Service": service } })];
+        verbs.extend(checks.iter().map(|check| {
+            let check = self.placed(json!({ "Node": node, "CheckID": check }));
+            json!({ "Check": { "Verb": "get", "Check": check } })
+        }));
         let path = Path::of("txn").flag("consistent");
-        let answer = self.send(&Call::put(operation, path, json(operation, &verbs)?), limit).await?;
+        let answer = self.send(&Call::put(operation, path, written(operation, &verbs)?), limit).await?;
         match answer.status {
             // What is not there fails the transaction.
             StatusCode::CONFLICT if says(&answer, "nvalid session") => {
@@ -231,7 +241,8 @@ impl Http {
         session: &NewSession,
         limit: Duration,
     ) -> Result<String> {
-        let call = Call::put(operation, Path::of("session/create"), json(operation, session)?).own().once();
+        let call =
+            Call::put(operation, Path::of("session/create"), written(operation, session)?).own().once();
         let answer = self.carry(&session.name, call, limit).await?;
         if answer.status.is_success() {
             return parse::<Made>(operation, "making a session", &answer.body).map(|made| made.id);
@@ -317,10 +328,10 @@ impl Http {
         session: &str,
         limit: Duration,
     ) -> Result<Option<Pair>> {
-        let verb = serde_json::json!([{"KV": {
-            "Verb": "lock", "Key": key, "Value": BASE64.encode(value), "Flags": crate::layout::LOCK_FLAGS, "Session": session,
-        }}]);
-        let call = Call::put(operation, Path::of("txn"), json(operation, &verb)?);
+        let (value, flags) = (BASE64.encode(value), crate::layout::LOCK_FLAGS);
+        let lock = json!({ "Verb": "lock", "Key": key, "Value": value, "Flags": flags, "Session": session });
+        let verbs = json!([{ "KV": self.placed(lock) }]);
+        let call = Call::put(operation, Path::of("txn"), written(operation, &verbs)?);
         let answer = self.send(&call, limit).await?;
         match answer.status {
             StatusCode::CONFLICT => Ok(None),
@@ -338,7 +349,7 @@ fn says(answer: &Answer, text: &str) -> bool {
     !answer.status.is_success() && String::from_utf8_lossy(&answer.body).contains(text)
 }
 
-fn json(operation: &'static str, value: &impl Serialize) -> Result<Vec<u8>> {
+fn written(operation: &'static str, value: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value)
         .map_err(|_| error(ErrorKind::Internal, operation, "a request that cannot be written"))
 }

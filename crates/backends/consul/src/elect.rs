@@ -3,6 +3,7 @@
 
 mod candidacy;
 mod observe;
+mod remains;
 
 use std::{sync::Arc, time::Duration};
 

@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{HeaderMap, Request, StatusCode, header};
-use reception_core::{Endpoint, Error, ErrorKind, Result};
+use reception_core::{Endpoint, Error, ErrorKind, Result, Retry};
 use reception_kit::{CancellationToken, Supervisor};
 use tokio::{
     sync::{Mutex, Notify, Semaphore, oneshot},
@@ -94,7 +94,7 @@ impl Http {
         let inner = Inner {
             wire: Wire::new(options, supervisor, leaving)?,
             agents: Agents::new(options.addresses(), options.ttl.min(options.election_ttl)),
-            secure: options.tls,
+            secure: options.tls.is_on(),
             back_again: Notify::new(),
             token: Token::new(options)?,
             back: supervisor.clone(),
@@ -104,6 +104,15 @@ impl Http {
             scope,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Where the version of a company's keeps what is ours, as a body tells it.
+    pub(crate) fn place(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.inner.scope.iter().filter_map(|(key, value)| match *key {
+            "ns" => Some(("Namespace", value.as_str())),
+            "partition" => Some(("Partition", value.as_str())),
+            _ => None,
+        })
     }
 
     /// How many agents there are.
@@ -173,13 +182,12 @@ impl Http {
                 Err(failed) => return Err(failed),
             }
         }
-        match tried.len() {
-            0 | 1 => Err(tried.pop().unwrap_or_else(|| self.nobody(call.operation))),
-            _ => {
-                let said: Vec<&str> = tried.iter().map(Error::context).collect();
-                Err(error(ErrorKind::Unavailable, call.operation, said.join("; ")))
-            }
-        }
+        let Some(first) = tried.first() else { return Err(self.nobody(call.operation)) };
+        let same = tried.iter().all(|failed| failed.kind() == first.kind());
+        let (kind, retry) =
+            if same { (first.kind(), first.retry()) } else { (ErrorKind::Unavailable, Retry::Backoff) };
+        let said: Vec<&str> = tried.iter().map(Error::context).collect();
+        Err(error(kind, call.operation, said.join("; ")).with_retry(retry))
     }
 
     /// Carries out a call whose answer must be a success.
@@ -212,6 +220,8 @@ impl Http {
             let told = |why: Error| error(why.kind(), call.operation, why.context()).with_retry(why.retry());
             turn = step.enter(self.count() == 1).await.map_err(told)?;
         }
+        let counts = turn.is_none() && !call.urgent && !call.held;
+        let _place = if counts { agent.calls.acquire().await.ok() } else { None };
         let begun = Instant::now();
         let exchange = self.inner.wire.exchange(request);
         tokio::pin!(exchange);
@@ -272,7 +282,7 @@ impl Http {
         if !call.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(value) = self.inner.token.header(call.operation)? {
+        if let Some(value) = self.inner.token.header() {
             request = request.header(TOKEN, value);
         }
         request.body(Full::new(call.body.clone())).map_err(|_| {

@@ -56,7 +56,8 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(namespace: &str, layout: Layout) -> Self {
-        let namespace = namespace.trim_matches('/').to_owned();
+        let parts: Vec<&str> = namespace.split('/').filter(|part| !part.is_empty()).collect();
+        let namespace = parts.join("/");
         let prefix =
             if namespace.is_empty() { String::new() } else { format!("{}-", namespace.replace('/', "-")) };
         Self { namespace, prefix, layout }

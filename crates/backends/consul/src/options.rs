@@ -5,13 +5,17 @@ mod check;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret};
+use reception_core::{DialUrl, ErrorKind, Opt, OptionSpec, Result, Secret, ServiceName};
+use reception_kit::options::{CA, CERT, KEY, Tls, check_hosts, check_span, with_port};
 
 #[cfg(feature = "tls")]
 pub(crate) use access::tls;
 pub(crate) use check::{Announced, bracketed};
 
-use crate::{error::error, layout::Layout};
+use crate::{
+    error::{NAME, error},
+    layout::Layout,
+};
 
 const TTL: Opt<Duration> =
     Opt::new("ttl", "how long a dead process may still be seen: the check of its registrations")
@@ -43,7 +47,7 @@ const LAYOUT: Opt<String> =
     Opt::new("layout", "what instances look like: native, or reception as the Go library wrote them")
         .default("native");
 const TOKEN: Opt<Secret> = Opt::new("token", "the ACL token");
-const TOKEN_FILE: Opt<PathBuf> =
+pub(crate) const TOKEN_FILE: Opt<PathBuf> =
     Opt::new("token_file", "a file with the ACL token, read again when it changes");
 const DATACENTER: Opt<String> = Opt::new(
     "datacenter",
@@ -52,9 +56,6 @@ const DATACENTER: Opt<String> = Opt::new(
 const NAMESPACE: Opt<String> = Opt::new("namespace", "the namespace of Consul Enterprise");
 const PARTITION: Opt<String> = Opt::new("partition", "the admin partition of Consul Enterprise");
 const TLS: Opt<bool> = Opt::new("tls", "speak TLS; implied by the next three and by consul+tls");
-const CA: Opt<PathBuf> = Opt::new("ca", "PEM file of the authorities that sign the agents' certificates");
-const CERT: Opt<PathBuf> = Opt::new("cert", "PEM file of our certificate").requires(&["key"]);
-const KEY: Opt<PathBuf> = Opt::new("key", "PEM file of our certificate's key").requires(&["cert"]);
 
 pub(crate) const OPTIONS: &[OptionSpec] = &[
     TTL.spec(),
@@ -133,10 +134,7 @@ pub struct Options {
     pub(crate) datacenter: Option<String>,
     pub(crate) enterprise_namespace: Option<String>,
     pub(crate) partition: Option<String>,
-    pub(crate) tls: bool,
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) cert: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) tls: Tls,
     #[cfg(feature = "tls")]
     pub(crate) tls_config: Option<access::TlsConfig>,
 }
@@ -164,10 +162,7 @@ impl Options {
             datacenter: None,
             enterprise_namespace: None,
             partition: None,
-            tls: false,
-            ca: None,
-            cert: None,
-            key: None,
+            tls: Tls::default(),
             #[cfg(feature = "tls")]
             tls_config: None,
         }
@@ -207,15 +202,7 @@ impl Options {
         options.datacenter = url.get(&DATACENTER)?;
         options.enterprise_namespace = url.get(&NAMESPACE)?;
         options.partition = url.get(&PARTITION)?;
-        options.ca = url.get(&CA)?;
-        options.cert = url.get(&CERT)?;
-        options.key = url.get(&KEY)?;
-        let flag = url.get(&TLS)?;
-        let implied = options.ca.is_some() || options.cert.is_some() || url.scheme() == SECURE;
-        if flag == Some(false) && implied {
-            return Err(refuse("option \"tls\" is false beside what implies it"));
-        }
-        options.tls = flag == Some(true) || implied;
+        options.tls = Tls::from_url(NAME, url, SECURE)?;
         if url.user().is_some() {
             return Err(refuse("Consul has no users: give the token by option \"token\" or \"token_file\""));
         }
@@ -227,48 +214,26 @@ impl Options {
         for (key, span) in
             [("ttl", self.ttl), ("election_ttl", self.election_ttl), ("interval", self.interval)]
         {
-            if span < LEAST_TTL || span > MOST_TTL {
-                let text = format!("option {key:?} is {span:?}, not between {LEAST_TTL:?} and {MOST_TTL:?}");
-                return Err(refuse(text));
-            }
+            check_span(NAME, key, span, LEAST_TTL..=MOST_TTL)?;
         }
         for (key, span) in [("timeout", self.timeout), ("check_timeout", self.check_timeout)] {
-            if span < LEAST_TIMEOUT || span > MOST_TTL {
-                let text =
-                    format!("option {key:?} is {span:?}, not between {LEAST_TIMEOUT:?} and {MOST_TTL:?}");
-                return Err(refuse(text));
-            }
+            check_span(NAME, key, span, LEAST_TIMEOUT..=MOST_TTL)?;
         }
         self.checked_liveness()?;
+        for part in self.namespace.split('/').filter(|part| !part.is_empty()) {
+            ServiceName::new(part).map_err(|wrong| refuse(format!("namespace: {}", wrong.context())))?;
+        }
         if self.hosts.is_empty() {
             return Err(refuse("no host is given"));
         }
-        for (at, host) in self.hosts.iter().enumerate() {
-            let odd = |c: char| c.is_control() || c.is_whitespace() || "/@?#%\\\"<>".contains(c);
-            if host.is_empty() || host.contains(odd) {
-                return Err(refuse(format!("host {} is not of the form host[:port]", at + 1)));
-            }
-        }
-        if self.cert.is_some() != self.key.is_some() {
-            return Err(refuse("options \"cert\" and \"key\" need each other"));
-        }
-        if self.tls && self.ca.is_none() && !self.has_tls_config() {
-            return Err(refuse("TLS needs option \"ca\": no authority is trusted unless it is named"));
-        }
-        if self.tls && !cfg!(feature = "tls") {
-            return Err(refuse("TLS is compiled out: turn the feature \"tls\" on"));
-        }
-        Ok(())
+        check_hosts(NAME, &self.hosts)?;
+        self.checked_tls()
     }
 
     /// The agents with their ports.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let port = if self.tls { SECURE_PORT } else { PORT };
-        let with_port = |host: &String| {
-            let name_end = host.rfind(']').unwrap_or(0);
-            if host[name_end..].contains(':') { host.clone() } else { format!("{host}:{port}") }
-        };
-        self.hosts.iter().map(with_port).collect()
+        let port = if self.tls.is_on() { SECURE_PORT } else { PORT };
+        self.hosts.iter().map(|host| with_port(host, port)).collect()
     }
 }
 
@@ -313,6 +278,22 @@ mod tests {
         assert_eq!((options.namespace.as_str(), options.check), ("eu/prod", Check::Tcp));
         assert_eq!((options.ttl, options.election_ttl), (Duration::from_secs(4), Duration::from_secs(2)));
         assert!(!format!("{options:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn a_namespace_and_hosts_are_checked_however_they_are_given() {
+        for namespace in ["a b", "../x", "eu/..", "eu/pr?od", ".hidden", "é"] {
+            let refused = Options::new(["a"]).namespace(namespace).checked().unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Config, "{namespace}: {refused}");
+            assert!(refused.context().starts_with("namespace: "), "{refused}");
+        }
+        for namespace in ["", "eu", "/eu//prod/"] {
+            Options::new(["a"]).namespace(namespace).checked().unwrap();
+        }
+        for host in ["", "a b", "a/b", "me@a", "a\nb", "a\"b"] {
+            let refused = Options::new(["a", host]).checked().unwrap_err();
+            assert_eq!(refused.context(), "host 2 is not of the form host[:port]", "{host:?}");
+        }
     }
 
     #[test]

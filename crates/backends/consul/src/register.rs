@@ -174,6 +174,7 @@ impl Slot for Place {
         let written = match tokio::time::timeout(limit, self.settle(service, attempt)).await {
             Ok(written) => written,
             Err(_) => {
+                session.forget_node();
                 let text = format!("{} was not seen in the catalog within {limit:?}", self.id);
                 Err(error(ErrorKind::Timeout, OPERATION, text))
             }

@@ -131,6 +131,17 @@ impl Session {
         }
     }
 
+    /// Goes on with what nobody waits for any more, for as long as there are connections.
+    pub(crate) fn go_on(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let leaving = self.leaving.clone();
+        self.back.spawn(name, async move {
+            tokio::select! {
+                () = leaving.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
     /// Runs a user's call.
     pub(crate) async fn serve<T>(
         &self,

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use reception_core::{ErrorKind, Patch, Result, ServiceName, Snapshot};
 use reception_kit::{Break, Source};
 
-use table::Table;
+use table::{Changes, Table};
 
 use crate::{
     error::{error, refused},
@@ -30,8 +30,18 @@ pub(crate) struct Instances {
     service: String,
     table: Table,
     index: u64,
+    naming: Naming,
     /// Grows with every view.
     revision: u64,
+}
+
+/// Whether the name of our agent's node is to be asked for, because ids stand at several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    Needless,
+    Wanted,
+    /// The agent does not tell it.
+    Denied,
 }
 
 /// Reads all instances of a service, of any status.
@@ -41,7 +51,14 @@ pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<S
     let how = |path: Path| path.flag("consistent");
     let answer = session.http.health(OPERATION, &service, how, session.timeout()).await?;
     let mut table = Table::new(name, &session.names);
-    table.take(OPERATION, &answer.body, session.known_node().as_deref())?;
+    let node = session.known_node();
+    table.take(OPERATION, &answer.body, node.as_deref())?;
+    if node.is_none()
+        && table.is_tangled()
+        && let Ok(node) = session.node(OPERATION).await
+    {
+        table.rename(&node);
+    }
     Ok(table.snapshot(answer.index))
 }
 
@@ -59,6 +76,7 @@ impl Instances {
             service: session.names.service(name),
             table: Table::new(name, &session.names),
             index: 0,
+            naming: Naming::Needless,
             revision: 0,
         }
     }
@@ -76,9 +94,24 @@ impl Instances {
     fn take(&mut self, answer: &Answer) -> Result<Patch> {
         // Only to tell instances of one id on two nodes apart.
         let node = self.session.known_node();
-        let (written, gone) = self.table.take(OPERATION, &answer.body, node.as_deref())?;
+        let changes = self.table.take(OPERATION, &answer.body, node.as_deref())?;
+        if self.naming == Naming::Needless && node.is_none() && self.table.is_tangled() {
+            self.naming = Naming::Wanted;
+        }
+        Ok(self.patch(changes))
+    }
+
+    /// Asks for our agent's node, and names again what stands at several.
+    async fn rename(&mut self) -> Patch {
+        let node = self.session.node(OPERATION).await;
+        self.naming = if node.is_ok() { Naming::Needless } else { Naming::Denied };
+        let changes = node.map(|node| self.table.rename(&node)).unwrap_or_default();
+        self.patch(changes)
+    }
+
+    fn patch(&mut self, (written, gone): Changes) -> Patch {
         self.revision += 1;
-        Ok(Patch::new(self.revision, written, gone).with_unreadable(self.table.unreadable()))
+        Patch::new(self.revision, written, gone).with_unreadable(self.table.unreadable())
     }
 }
 
@@ -87,9 +120,13 @@ impl Source for Instances {
 
     async fn list(&mut self) -> Result<Snapshot> {
         self.index = 0;
+        self.naming = Naming::Needless;
         self.table = Table::new(&self.name, &self.session.names);
         let answer = self.ask().await?;
         self.take(&answer)?;
+        if self.naming == Naming::Wanted {
+            self.rename().await;
+        }
         self.index = answer.index;
         Ok(self.table.snapshot(self.revision))
     }
@@ -107,6 +144,12 @@ impl Source for Instances {
 
     async fn next(&mut self) -> Result<Patch, Break> {
         loop {
+            if self.naming == Naming::Wanted {
+                let patch = self.rename().await;
+                if !patch.is_empty() {
+                    return Ok(patch);
+                }
+            }
             if self.index == 0 {
                 tokio::time::sleep(WITHOUT_INDEX).await;
             }

@@ -9,7 +9,7 @@ use reception_core::{
     Change, Client, ClientExt, Dialer, ErrorKind, ListOptions, RegistrationState, Service, ServiceName,
     Snapshot, Watcher,
 };
-use reception_lab::{Consul, ConsulOptions, eventually};
+use reception_lab::{Consul, ConsulOptions, Proxy, eventually};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -202,6 +202,69 @@ async fn candidates_stand_at_the_other_agent_when_theirs_is_gone() {
     assert!(again.tenure().token() > before);
     again.resign().await.unwrap();
     client.close().await.unwrap();
+}
+
+/// What moves does so after `ttl`, which may be shorter than a term. The session of a leader hangs on the check at the agent that is out of reach, and says
+/// nothing of what is passed elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_leader_is_kept_by_the_check_of_another_agent() {
+    let (agent, server) = two().await;
+    let proxy = Proxy::start(agent.endpoint()).await.unwrap();
+    let hosts = format!("{},{}", proxy.endpoint(), server.endpoint());
+    let url = format!("consul://{hosts}/prod?ttl=2s&election_ttl=6s&timeout=1s");
+    let client = Dialer::new().with(reception_consul::BACKEND).unwrap().dial(&url).await.unwrap();
+    let one = client.register(instance("one")).await.unwrap();
+    let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+    let leadership = elector.elect(instance("one")).await.unwrap();
+    let token = leadership.token();
+    proxy.cut().await.unwrap();
+    let cut = Instant::now();
+    let moved = || async {
+        let all = catalog(&server).await;
+        let there = all.iter().any(|(node, _, passes)| node == "server" && *passes);
+        if there { Ok(()) } else { Err(format!("{all:?}")) }
+    };
+    eventually(SOON, moved).await.unwrap();
+    let most = Duration::from_millis(5400);
+    while cut.elapsed() < most {
+        let (elapsed, remaining) = (cut.elapsed(), leadership.remaining());
+        assert!(remaining + elapsed <= most + Duration::from_millis(100), "{remaining:?} after {elapsed:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!leadership.is_held());
+    let again = tokio::time::timeout(SOON, elector.elect(instance("one"))).await.unwrap().unwrap();
+    assert!(again.token() > token);
+    again.resign().await.unwrap();
+    proxy.heal().await.unwrap();
+    one.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
+/// Who registers nothing does not know the name of its agent's node by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_only_reads_finds_its_agents_own_by_its_id() {
+    let (agent, server) = two().await;
+    let (here, there) = (dial(&[&agent], "").await, dial(&[&server], "").await);
+    let reader = dial(&[&server], "").await;
+    let mut watcher = reader.watch(&api()).await.unwrap();
+    assert!(matches!(next(&mut watcher).await, Change::Reset(view) if view.is_empty()));
+    let (a, b) =
+        (here.register(instance("one")).await.unwrap(), there.register(instance("one")).await.unwrap());
+    let named = |view: &Snapshot| view.len() == 2 && view.get("one@agent").is_some();
+    let begun = Instant::now();
+    while !watcher.current().is_some_and(named) {
+        assert!(begun.elapsed() < SOON, "{:?}", watcher.current());
+        next(&mut watcher).await;
+    }
+    let fresh = dial(&[&server], "").await;
+    assert!(named(&fresh.list(&api()).await.unwrap()));
+    let mut watcher = dial(&[&server], "").await.watch(&api()).await.unwrap();
+    assert!(matches!(next(&mut watcher).await, Change::Reset(view) if named(&view)));
+    a.close().await.unwrap();
+    b.close().await.unwrap();
+    for client in [here, there, reader, fresh] {
+        client.close().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use reception_core::{
     Client, ClientExt, Dialer, ElectionName, Registration, Service, ServiceName, Snapshot, Watcher,
 };
-use reception_lab::{Consul, Proxy, ProxyOptions};
+use reception_lab::{Consul, ConsulOptions, Flow, Proxy, ProxyOptions, Way};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -120,6 +120,29 @@ async fn a_thousand_registrations_cost_one_pass_in_half_a_ttl() {
     let view = client.list(&api()).await.unwrap();
     assert_eq!(view.len(), REGISTRATIONS);
     drop(guards);
+    client.close().await.unwrap();
+}
+
+/// An agent takes 200 connections of one address as it comes, and this one fewer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_at_one_moment_share_a_bounded_number_of_connections() {
+    const CALLS: usize = 600;
+    let few = ConsulOptions::default().fragment("limits { http_max_conns_per_client = 100 }");
+    let consul = Consul::start_with(few).await.unwrap();
+    let proxy = Proxy::start(consul.endpoint()).await.unwrap();
+    proxy.set(Way::ToClient, Flow::Delay { base: Duration::from_millis(100), jitter: Duration::ZERO });
+    let client = dial(proxy.endpoint()).await;
+    let one = client.register(instance(1)).await.unwrap();
+    let mut watcher = client.watch(&api()).await.unwrap();
+    until(&mut watcher, |view| view.len() == 1).await;
+    let name = api();
+    let calls = (0..CALLS).map(|_| client.list(&name));
+    let views = futures_util::future::join_all(calls).await;
+    let failed: Vec<_> = views.iter().filter_map(|view| view.as_ref().err()).collect();
+    assert!(failed.is_empty(), "{} of {CALLS} failed, first {:?}", failed.len(), failed[0]);
+    let news = timeout(Duration::from_secs(1), poll_fn(|cx| Pin::new(&mut watcher).poll_next(cx))).await;
+    assert!(news.is_err(), "{news:?}");
+    one.close().await.unwrap();
     client.close().await.unwrap();
 }
 

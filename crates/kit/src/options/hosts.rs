@@ -12,7 +12,8 @@ use super::config;
 ///
 /// Config, with the place of the first one that is not.
 pub fn check_hosts(backend: &'static str, hosts: &[String]) -> Result<()> {
-    let odd = |host: &&String| host.contains(['/', '@', '?', '#']) || host.trim() != *host || host.is_empty();
+    let is_odd = |c: char| c.is_control() || c.is_whitespace() || "/@?#\\\"<>".contains(c);
+    let odd = |host: &&String| host.contains(is_odd) || host.is_empty();
     match hosts.iter().position(|host| odd(&host)) {
         Some(at) => Err(config(backend, format!("host {} is not of the form host[:port]", at + 1))),
         None => Ok(()),
@@ -58,7 +59,7 @@ mod tests {
 
     #[test]
     fn an_odd_host_is_told_by_its_place() {
-        for odd in ["", " h", "h/x", "u@h", "h?x", "h#x"] {
+        for odd in ["", " h", "h x", "h\n", "h/x", "u@h", "h?x", "h#x", "h\"", "h\\x", "<h>"] {
             let error = check_hosts("test", &["h1".to_owned(), odd.to_owned()]).unwrap_err();
             assert_eq!(error.context(), "host 2 is not of the form host[:port]");
         }

@@ -9,7 +9,10 @@ use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Moment, Resul
 use reception_kit::{Claim, Pulse, Won, sleep_until};
 use uuid::Uuid;
 
-use super::domain;
+use super::{
+    domain,
+    remains::{Own, Remains},
+};
 use crate::{
     api::{NewSession, Pair, ServiceCheck, key_answer},
     error::error,
@@ -21,6 +24,8 @@ use crate::{
 const OPERATION: &str = "elect";
 /// The least that Consul takes as a session's time to live.
 const LEAST_SESSION: Duration = Duration::from_secs(10);
+/// And the most.
+const MOST_SESSION: Duration = Duration::from_secs(24 * 3600);
 /// Between two looks whether the servers know our check.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONG_AGO: Moment = Moment::from_duration(Duration::ZERO);
@@ -28,47 +33,33 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// All who wait see a free lock at one moment: they try within this.
 const JITTER: u64 = 15;
 
-type Eye = Pin<Box<dyn Future<Output = Error> + Send + Sync>>;
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send + Sync>>;
 
 /// One candidacy.
 pub(crate) struct Candidacy {
     session: Arc<Session>,
-    election: ElectionName,
     key: String,
     value: Vec<u8>,
-    guid: Uuid,
-    /// A request of ours may have been carried out.
-    standing: bool,
-    /// A session of ours may have been made.
-    unsettled: bool,
+    /// What is at the store.
+    has: Remains,
     pacer: Option<Pacer>,
-    own: Option<Own>,
     /// Ends when the lock is not ours any more.
-    eye: Option<Eye>,
+    eye: Option<Work<Error>>,
+    /// While leading: renews the session when it is time, beside everything else. The moment before, and whether there is a session.
+    renewal: Option<Work<(Moment, Result<bool>)>>,
     domain: [u8; 16],
-}
-
-/// Our session.
-#[derive(Clone, Debug)]
-struct Own {
-    id: String,
-    /// The moment before the last renewal that was acknowledged.
-    renewed: Moment,
 }
 
 impl Candidacy {
     pub(crate) fn new(session: &Arc<Session>, election: &ElectionName, value: Vec<u8>) -> Self {
         Self {
             session: Arc::clone(session),
-            election: election.clone(),
             key: session.names.lock(election),
             value,
-            guid: Uuid::new_v4(),
-            standing: false,
-            unsettled: false,
+            has: Remains::new(session, election.as_str()),
             pacer: None,
-            own: None,
             eye: None,
+            renewal: None,
             domain: [0; 16],
         }
     }
@@ -77,29 +68,24 @@ impl Candidacy {
         error(ErrorKind::LeaseLost, OPERATION, why)
     }
 
-    /// Tells the candidacy, so that a session is found whose answer was lost.
-    fn session_name(&self) -> String {
-        format!("reception {} {}", self.election, self.guid.simple())
-    }
-
     /// The backstop: only a dead agent makes it matter.
     fn session_ttl(&self) -> Duration {
-        LEAST_SESSION.max(self.session.options.election_ttl * 3)
+        (self.session.options.election_ttl * 3).clamp(LEAST_SESSION, MOST_SESSION)
     }
 
     /// Stands: the check, the domain and a session.
     async fn stand(&mut self) -> Result<Own> {
-        self.standing = true;
+        self.has.standing = true;
         let session = Arc::clone(&self.session);
         if self.pacer.is_none() {
-            self.pacer = Some(session.standing.join(&session, self.guid).await?);
+            self.pacer = Some(session.standing.join(&session, self.has.guid).await?);
         }
-        if let Some(own) = &self.own {
+        if let Some(own) = &self.has.own {
             return Ok(own.clone());
         }
         self.domain = self.find_domain().await?;
         let asked = NewSession {
-            name: self.session_name(),
+            name: self.has.name.clone(),
             ttl: span(self.session_ttl()),
             lock_delay: "0s",
             behavior: "delete",
@@ -108,7 +94,7 @@ impl Candidacy {
         };
         let (begun, mut passed) = (tokio::time::Instant::now(), false);
         // Before the await: a future that is dropped there leaves a request on its way.
-        self.unsettled = true;
+        let before = std::mem::replace(&mut self.has.unsettled, true);
         let own = loop {
             let renewed = session.clock.now();
             match session.http.session_create(OPERATION, &asked, session.timeout()).await {
@@ -124,8 +110,9 @@ impl Candidacy {
                 Err(failed) => return Err(failed),
             }
         };
-        self.own = Some(own.clone());
-        self.unsettled = false;
+        self.has.own = Some(own.clone());
+        // One that was asked for before, and whose answer was lost, may be there beside this one.
+        self.has.unsettled = before;
         Ok(own)
     }
 
@@ -144,7 +131,7 @@ impl Candidacy {
 
     /// Renews the session; false when it is gone.
     async fn renew(&mut self) -> Result<bool> {
-        let Some(own) = &mut self.own else { return Ok(false) };
+        let Some(own) = &mut self.has.own else { return Ok(false) };
         let sent = self.session.clock.now();
         let alive = self.session.http.session_renew(OPERATION, &own.id, self.session.timeout()).await?;
         if alive {
@@ -155,7 +142,7 @@ impl Candidacy {
 
     fn renewal_due(&self) -> Moment {
         let ttl = self.session_ttl();
-        self.own.as_ref().map_or(Moment::NEVER, |own| own.renewed.saturating_add(ttl / 3))
+        self.has.own.as_ref().map_or(Moment::NEVER, |own| own.renewed.saturating_add(ttl / 3))
     }
 
     /// Waits until the key is another than at `index`.
@@ -173,7 +160,7 @@ impl Candidacy {
                 answer = &mut asked => return answer,
                 () = sleep_until(&clock, due) => {
                     if !self.renew().await? {
-                        self.own = None;
+                        self.has.own = None;
                         return Err(Self::lost("the session has ended"));
                     }
                 }
@@ -181,11 +168,35 @@ impl Candidacy {
         }
     }
 
+    /// Renews the session then, while we lead.
+    fn renew_at(&self, due: Moment) -> Work<(Moment, Result<bool>)> {
+        let session = Arc::clone(&self.session);
+        let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
+        Box::pin(async move {
+            sleep_until(&session.clock, due).await;
+            let sent = session.clock.now();
+            (sent, session.http.session_renew(OPERATION, &own, session.timeout()).await)
+        })
+    }
+
+    /// The moment before a pass of the check that our session hangs on.
+    async fn fresh(&mut self) -> Result<Moment> {
+        let session = Arc::clone(&self.session);
+        let pass = session.standing.fresh(&session).await?;
+        if self.pacer.as_ref().is_some_and(|pacer| pacer.at == pass.at) {
+            return Ok(pass.sent);
+        }
+        // What is passed now stands at another agent, and says nothing of our session.
+        self.has.end_session().await?;
+        self.pacer = None;
+        Err(Self::lost("another agent has taken over"))
+    }
+
     /// Takes the lock, if it is free.
     async fn take(&mut self, own: &Own) -> Result<Option<Won>> {
         let session = Arc::clone(&self.session);
         // Before the lock: that it is granted proves that the check had not lapsed by then.
-        let sent = session.standing.fresh(&session).await?;
+        let sent = self.fresh().await?;
         let limit = session.timeout();
         let pair = session.http.key_lock(OPERATION, &self.key, &self.value, &own.id, limit).await?;
         Ok(pair.filter(|pair| pair.holder() == Some(&own.id)).map(|pair| self.won(&pair, sent)))
@@ -194,30 +205,36 @@ impl Candidacy {
     fn won(&mut self, pair: &Pair, sent: Moment) -> Won {
         let token = FencingToken::new(self.domain, pair.modified);
         self.eye = Some(self.look(pair.modified));
+        self.renewal = Some(self.renew_at(self.renewal_due()));
         Won::new(token, sent, self.term(sent))
     }
 
     /// How long a pass lets us lead: to the earlier of check and session.
     fn term(&self, sent: Moment) -> Duration {
-        let session = self.own.as_ref().map_or(LONG_AGO, |own| own.renewed);
+        let session = self.has.own.as_ref().map_or(LONG_AGO, |own| own.renewed);
         let until = session.saturating_add(self.session_ttl());
         self.session.options.election_ttl.min(until.saturating_since(sent))
     }
 
     /// Waits until the lock is not ours.
-    fn look(&self, index: u64) -> Eye {
+    fn look(&self, index: u64) -> Work<Error> {
         let (session, key) = (Arc::clone(&self.session), self.key.clone());
-        let own = self.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
+        let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
         let mut index = index;
         Box::pin(async move {
             loop {
                 let path = Path::of("kv").key(&key);
                 let asked = session.wait_for(OPERATION, path, index).await;
                 match asked.and_then(|answer| key_answer(OPERATION, &key, &answer)) {
+                    // A server that is behind, or a store that was set back: asked anew, it tells for sure.
+                    Ok((next, _)) if next < index => {
+                        index = 0;
+                        tokio::time::sleep(AGAIN / 5).await;
+                    }
                     Ok((_, pair)) if pair.as_ref().and_then(Pair::holder) != Some(&own) => {
                         return Self::lost("the lock is not ours any more");
                     }
-                    Ok((next, _)) if next >= index && next > 0 => index = next,
+                    Ok((next, _)) if next > 0 => index = next,
                     // What nobody answers the deadline ends.
                     _ => {
                         index = 0;
@@ -231,7 +248,7 @@ impl Candidacy {
 
 impl Claim for Candidacy {
     async fn win(&mut self) -> Result<Won> {
-        self.eye = None;
+        (self.eye, self.renewal) = (None, None);
         let own = self.stand().await?;
         let consistent = |path: Path| path.flag("consistent");
         let limit = self.session.timeout();
@@ -241,14 +258,14 @@ impl Claim for Candidacy {
             match pair.as_ref().and_then(Pair::holder) {
                 // The reply to an earlier try was lost: the check has to be passed after this look.
                 Some(holder) if holder == own.id => {
-                    let sent = self.session.standing.fresh(&self.session).await?;
+                    let sent = self.fresh().await?;
                     let (_, still) = self.session.http.key(OPERATION, &self.key, consistent, limit).await?;
                     if let Some(pair) = still.filter(|pair| pair.holder() == Some(&own.id)) {
                         let won = self.won(&pair, sent);
-                        self.session.standing.leads(self.guid).await;
+                        self.session.standing.leads(self.has.guid).await;
                         return Ok(won);
                     }
-                    self.own = None;
+                    self.has.own = None;
                     return Err(Self::lost("the lock was taken from us"));
                 }
                 Some(holder) => {
@@ -256,7 +273,7 @@ impl Claim for Candidacy {
                     // Who ended the session of one leader may have ended ours, which nobody tells us.
                     let next = Some(holder.to_owned());
                     if seen.is_some() && seen != next && !self.renew().await? {
-                        self.own = None;
+                        self.has.own = None;
                         return Err(Self::lost("the session has ended"));
                     }
                     seen = next;
@@ -264,16 +281,16 @@ impl Claim for Candidacy {
                 None => {
                     let taken = self.take(&own).await;
                     if taken.as_ref().is_err_and(|failed| failed.kind() == ErrorKind::LeaseLost) {
-                        self.own = None;
+                        self.has.own = None;
                     }
                     if let Some(won) = taken? {
-                        self.session.standing.leads(self.guid).await;
+                        self.session.standing.leads(self.has.guid).await;
                         return Ok(won);
                     }
                     refused += 1;
                     // Free and yet refused: our session is no more, or another one came and left.
                     if refused > 1 && !self.renew().await? {
-                        self.own = None;
+                        self.has.own = None;
                         return Err(Self::lost("the session has ended"));
                     }
                 }
@@ -293,53 +310,50 @@ impl Claim for Candidacy {
 
     async fn pulse(&mut self) -> Pulse {
         loop {
-            let (clock, due) = (self.session.clock.clone(), self.renewal_due());
-            let (Some(eye), Some(pacer)) = (&mut self.eye, &mut self.pacer) else {
+            let (Some(eye), Some(pacer), Some(renewal)) = (&mut self.eye, &mut self.pacer, &mut self.renewal)
+            else {
                 return Pulse::Lost(Self::lost("nobody looks at the lock"));
             };
-            tokio::select! {
+            let (sent, renewed) = tokio::select! {
                 biased;
                 lost = eye => {
                     self.eye = None;
                     return Pulse::Lost(lost);
                 }
                 sent = pacer.next() => return Pulse::Renewed { sent, ttl: self.term(sent) },
-                () = sleep_until(&clock, due) => match self.renew().await {
-                    Ok(true) => {}
-                    Ok(false) => return Pulse::Lost(Self::lost("the session has ended")),
-                    Err(_) => tokio::time::sleep(AGAIN).await,
-                },
-            }
+                renewed = renewal => renewed,
+            };
+            let due = match renewed {
+                Ok(true) => {
+                    self.has.own.iter_mut().for_each(|own| own.renewed = sent);
+                    self.renewal_due()
+                }
+                Ok(false) => {
+                    self.renewal = None;
+                    return Pulse::Lost(Self::lost("the session has ended"));
+                }
+                Err(_) => self.session.clock.now().saturating_add(AGAIN),
+            };
+            self.renewal = Some(self.renew_at(due));
         }
     }
 
     async fn release(&mut self) -> Result<()> {
-        if !self.standing {
+        if !self.has.standing {
             return Ok(());
         }
-        self.eye = None;
-        let session = Arc::clone(&self.session);
-        if let Some(own) = &self.own {
-            // Ends the session, and with it the key that it holds: one request.
-            session.http.session_destroy(OPERATION, &own.id, session.timeout()).await?;
-            self.own = None;
-        }
-        if self.unsettled {
-            let (name, node) = (self.session_name(), session.node(OPERATION).await?);
-            for id in session.http.sessions_named(OPERATION, &node, &name, session.timeout()).await? {
-                session.http.session_destroy(OPERATION, &id, session.timeout()).await?;
-            }
-            self.unsettled = false;
-        }
-        session.standing.leave(&session, self.guid).await?;
+        (self.eye, self.renewal) = (None, None);
+        self.has.withdraw().await?;
         self.pacer = None;
-        self.standing = false;
         Ok(())
     }
 }
 
 impl fmt::Debug for Candidacy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Candidacy").field("key", &self.key).field("own", &self.own).finish_non_exhaustive()
+        f.debug_struct("Candidacy")
+            .field("key", &self.key)
+            .field("own", &self.has.own)
+            .finish_non_exhaustive()
     }
 }

@@ -8,13 +8,19 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
+
 use super::step::Step;
+
+const CALLS: usize = 64;
 
 /// One agent.
 #[derive(Debug)]
 pub(super) struct Agent {
     pub(super) address: String,
     pub(super) step: Step,
+    /// Calls under way but for those that are held back: an agent takes 200 connections from one address.
+    pub(super) calls: Semaphore,
 }
 
 #[derive(Debug)]
@@ -42,7 +48,8 @@ impl Drop for Hold {
 
 impl Agents {
     pub(super) fn new(addresses: Vec<String>, lease: Duration) -> Self {
-        let all = addresses.into_iter().map(|address| Agent { address, step: Step::new(lease) });
+        let agent = |address| Agent { address, step: Step::new(lease), calls: Semaphore::new(CALLS) };
+        let all = addresses.into_iter().map(agent);
         Self { all: all.collect(), stand: Arc::default() }
     }
 

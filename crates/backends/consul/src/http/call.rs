@@ -18,6 +18,8 @@ pub(crate) struct Call {
     pub(super) once: bool,
     /// Waits for nobody's turn: a leadership depends on it.
     pub(super) urgent: bool,
+    /// The agent answers when something changes.
+    pub(super) held: bool,
 }
 
 impl Call {
@@ -30,6 +32,7 @@ impl Call {
             own: false,
             once: false,
             urgent: false,
+            held: false,
         }
     }
 
@@ -42,12 +45,19 @@ impl Call {
             own: false,
             once: false,
             urgent: false,
+            held: false,
         }
     }
 
     /// Asks the agent that has our registrations, and no other.
     pub(crate) fn own(mut self) -> Self {
         self.own = true;
+        self
+    }
+
+    /// It is held back until something changes.
+    pub(crate) fn held(mut self) -> Self {
+        self.held = true;
         self
     }
 

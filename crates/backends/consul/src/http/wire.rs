@@ -116,7 +116,7 @@ impl Wire {
         builder.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).pool_idle_timeout(IDLE);
         builder.pool_max_idle_per_host(KEPT);
         #[cfg(feature = "tls")]
-        if options.tls {
+        if options.tls.is_on() {
             connector.enforce_http(false);
             let config = crate::options::tls(options)?;
             let secure = hyper_rustls::HttpsConnectorBuilder::new()

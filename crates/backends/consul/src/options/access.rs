@@ -2,10 +2,18 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use reception_core::Secret;
+#[cfg(feature = "tls")]
+use reception_core::ErrorKind;
+use reception_core::{Result, Secret};
+#[cfg(feature = "tls")]
+use reception_kit::options::Tls;
 
+#[cfg(feature = "tls")]
+use super::refuse;
 use super::{Check, Options};
-use crate::layout::Layout;
+#[cfg(feature = "tls")]
+use crate::error::error;
+use crate::{error::NAME, layout::Layout};
 
 impl Options {
     /// Sets the namespace: what service names and lock keys begin with.
@@ -112,20 +120,31 @@ impl Options {
         self
     }
 
-    /// Sets the PEM file of the authorities that sign the agents' certificates, and speaks TLS.
+    /// Speaks TLS; implied by the next three.
     #[must_use]
-    pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
-        self.ca = Some(file.into());
-        self.tls = true;
+    pub fn tls(mut self, tls: bool) -> Self {
+        self.tls.set(tls);
         self
     }
 
-    /// Sets the PEM files of our own certificate and its key, for agents that ask for one.
+    /// Sets the PEM file of the authorities that sign the agents' certificates.
     #[must_use]
-    pub fn identity(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.cert = Some(cert.into());
-        self.key = Some(key.into());
-        self.tls = true;
+    pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls.set_ca(file);
+        self
+    }
+
+    /// Sets the PEM file of our own certificate, for agents that ask for one.
+    #[must_use]
+    pub fn cert(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls.set_cert(file);
+        self
+    }
+
+    /// Sets the PEM file of our certificate's key.
+    #[must_use]
+    pub fn key(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls.set_key(file);
         self
     }
 
@@ -136,15 +155,22 @@ impl Options {
     #[must_use]
     pub fn tls_config(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
         self.tls_config = Some(TlsConfig(config));
-        self.tls = true;
+        self.tls.set(true);
         self
     }
 
-    pub(super) fn has_tls_config(&self) -> bool {
+    /// Checks what does not need the files.
+    pub(super) fn checked_tls(&self) -> Result<()> {
         #[cfg(feature = "tls")]
-        return self.tls_config.is_some();
-        #[cfg(not(feature = "tls"))]
-        false
+        if self.tls_config.is_some() {
+            let mut bare = Tls::default();
+            bare.set(true);
+            if self.tls != bare {
+                return Err(refuse("TLS is given twice, by options and by a configuration"));
+            }
+            return Ok(());
+        }
+        self.tls.check(NAME, cfg!(feature = "tls"))
     }
 }
 
@@ -163,35 +189,23 @@ impl std::fmt::Debug for TlsConfig {
 
 /// The TLS of all connections, with a provider that is named: two of them in one program are no matter.
 #[cfg(feature = "tls")]
-pub(crate) fn tls(options: &Options) -> reception_core::Result<rustls::ClientConfig> {
+pub(crate) fn tls(options: &Options) -> Result<rustls::ClientConfig> {
     use std::sync::Arc;
 
-    use reception_core::ErrorKind;
-    use reception_kit::tls::Files;
     use rustls::{
         ClientConfig, RootCertStore,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     };
 
-    use crate::error::{NAME, error};
-
     if let Some(TlsConfig(config)) = &options.tls_config {
-        if options.ca.is_some() || options.cert.is_some() {
-            return Err(error(
-                ErrorKind::Config,
-                "dial",
-                "TLS is given twice, by files and by a configuration",
-            ));
-        }
         let mut config = ClientConfig::clone(config);
         config.alpn_protocols.clear();
         return Ok(config);
     }
     // What a library says may repeat what it was given.
     let wrong = || error(ErrorKind::Config, "dial", "the TLS files cannot be used");
-    let files = Files { ca: options.ca.clone(), cert: options.cert.clone(), key: options.key.clone() };
-    let pems = files.read(NAME)?;
+    let pems = options.tls.read(NAME)?;
     let mut roots = RootCertStore::empty();
     for authority in CertificateDer::pem_slice_iter(pems.ca.as_deref().unwrap_or_default()) {
         roots.add(authority.map_err(|_| wrong())?).map_err(|_| wrong())?;
@@ -201,7 +215,7 @@ pub(crate) fn tls(options: &Options) -> reception_core::Result<rustls::ClientCon
         .map_err(|_| wrong())?
         .with_root_certificates(roots);
     let Some((cert, key)) = &pems.identity else { return Ok(builder.with_no_client_auth()) };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert).collect();
+    let chain: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert).collect();
     let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| wrong())?;
     builder.with_client_auth_cert(chain.map_err(|_| wrong())?, key).map_err(|_| wrong())
 }

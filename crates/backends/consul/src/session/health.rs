@@ -79,12 +79,8 @@ async fn listen(session: &Arc<Session>, wanted: Wanted) -> Result<SocketAddr> {
     let listener = TcpListener::bind(bind).await.map_err(wrong)?;
     let bound = listener.local_addr().map_err(wrong)?;
     // With the connections: the agent asks as long as an instance is there, also while the client closes.
-    let leaving = session.leaving.clone();
-    session.back.spawn("health", async move {
-        tokio::select! {
-            () = leaving.cancelled() => {}
-            () = answer_all(listener, Limits::default(), |asked| wanted.has(asked)) => {}
-        }
+    session.go_on("health", async move {
+        answer_all(listener, Limits::default(), |asked| wanted.has(asked)).await;
     });
     Ok(bound)
 }

@@ -8,7 +8,13 @@
 //!
 //! The second registration moves the check. It stays there until the last one is gone.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use reception_core::Result;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -40,6 +46,8 @@ pub(crate) struct Heart {
     mode: Mutex<Mode>,
     /// Someone has joined.
     pub(crate) joined: Notify,
+    /// The service was written, or may have been.
+    anchored: AtomicBool,
     service: String,
     check: String,
 }
@@ -71,6 +79,7 @@ impl Heart {
         Self {
             mode: Mutex::default(),
             joined: Notify::new(),
+            anchored: AtomicBool::new(false),
             service: format!("reception-{client}-anchor"),
             check: format!("reception-anchor-{client}"),
         }
@@ -88,16 +97,10 @@ impl Heart {
             Mode::Own { owner, .. } if *owner == who => {}
             Mode::Own { owner, moved } => {
                 self.write(session, OPERATION).await?;
-                if let Some((id, body)) = moved.take() {
-                    let moved = session
-                        .http
-                        .agent_register(OPERATION, &id, body.clone(), true, session.timeout())
-                        .await;
-                    if let Err(failed) = moved {
-                        // Not known whether it was: the next one moves it again.
-                        *mode = Mode::Own { owner: *owner, moved: Some((id, body)) };
-                        return Err(failed);
-                    }
+                // Kept until that is known: who fails here, or is dropped, leaves the first one with its check, and the next one moves it again.
+                if let Some((id, body)) = moved.as_ref() {
+                    let (http, limit) = (&session.http, session.timeout());
+                    http.agent_register(OPERATION, id, body.clone(), true, limit).await?;
                 }
                 *mode = Mode::Shared { members: BTreeSet::from([*owner, who]) };
             }
@@ -125,17 +128,27 @@ impl Heart {
     pub(crate) async fn leave(&self, session: &Arc<Session>, who: Uuid) -> Result<()> {
         let mut mode = self.mode.lock().await;
         match &mut *mode {
-            Mode::Own { owner, .. } if *owner == who => *mode = Mode::Idle,
+            Mode::Own { owner, .. } if *owner == who => {
+                self.remove_service(session).await?;
+                *mode = Mode::Idle;
+            }
+            Mode::Shared { members } if members.len() == 1 && members.contains(&who) => {
+                self.remove_service(session).await?;
+                *mode = Mode::Idle;
+            }
             Mode::Shared { members } => {
-                let last = members.len() == 1 && members.contains(&who);
-                if last {
-                    session.http.agent_deregister("close", &self.service, session.timeout()).await?;
-                    *mode = Mode::Idle;
-                } else {
-                    members.remove(&who);
-                }
+                members.remove(&who);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the service away, if it was written: also for one that could not join then.
+    async fn remove_service(&self, session: &Arc<Session>) -> Result<()> {
+        if self.anchored.load(Ordering::Acquire) {
+            session.http.agent_deregister("close", &self.service, session.timeout()).await?;
+            self.anchored.store(false, Ordering::Release);
         }
         Ok(())
     }
@@ -143,9 +156,7 @@ impl Heart {
     /// Unties all, of which nothing is left.
     pub(crate) async fn sweep(&self, session: &Arc<Session>) -> Result<()> {
         let mut mode = self.mode.lock().await;
-        if matches!(&*mode, Mode::Shared { .. }) {
-            session.http.agent_deregister("close", &self.service, session.timeout()).await?;
-        }
+        self.remove_service(session).await?;
         *mode = Mode::Idle;
         Ok(())
     }
@@ -190,6 +201,8 @@ impl Heart {
             options.ttl,
             options.deregister_after,
         )?;
+        // Before the await: a future that is dropped there leaves a write on its way.
+        self.anchored.store(true, Ordering::Release);
         session.http.agent_register(operation, &self.service, body, true, session.timeout()).await?;
         // An agent that restarts knows of a check that was passed once; any other one begins as failed, and all that hangs on it.
         drop(session.http.agent_pass(operation, &self.check, false, session.timeout()).await);

@@ -68,6 +68,11 @@ impl Session {
         Ok(node)
     }
 
+    /// The agent at the home's address may be another one by now: its name is asked for again.
+    pub(crate) fn forget_node(&self) {
+        self.home.known().node = None;
+    }
+
     /// Refuses what is of another datacenter than our agent: it would be written to the agent all the same.
     pub(crate) async fn check_datacenter(&self, operation: &'static str) -> Result<()> {
         if self.options.datacenter.is_some() {

@@ -97,6 +97,7 @@ async fn pass(session: &Arc<Session>) -> Result<bool> {
     match session.http.agent_pass(OPERATION, &check, false, limit).await? {
         Passed::Yes => Ok(true),
         Passed::Unknown => {
+            session.forget_node();
             match owner {
                 Some(owner) => {
                     let gone = error(ErrorKind::LeaseLost, OPERATION, "the agent does not know our check");
@@ -143,7 +144,9 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     let seen =
         |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
-    session.lines.compare(asked, seen, &lost);
+    if session.lines.compare(asked, seen, &lost) {
+        session.forget_node();
+    }
     awaken(session).await
 }
 

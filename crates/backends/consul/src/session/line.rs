@@ -127,13 +127,16 @@ impl Lines {
         }
     }
 
-    /// Tells those who stood before `asked` and whom nobody has seen.
-    pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool, lost: &Error) {
+    /// Tells those who stood before `asked` and whom nobody has seen; whether there are any.
+    pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool, lost: &Error) -> bool {
+        let mut any = false;
         for (owner, end) in self.table().iter_mut() {
             if end.settled.is_some_and(|settled| settled < asked) && !seen(&end.id, *owner) {
                 end.settled = None;
                 end.tell.send_replace(Line::Lost(lost.clone()));
+                any = true;
             }
         }
+        any
     }
 }

@@ -120,7 +120,7 @@ impl Session {
         if !self.lookout.running.swap(true, Ordering::AcqRel) {
             self.supervisor.spawn("lookout", look_out(Arc::downgrade(self), self.supervisor.closing()));
         }
-        let call = Call::get(operation, path);
+        let call = Call::get(operation, path).held();
         // An agent spreads its answers by up to a sixteenth.
         let limit = WAIT + WAIT / 16 + self.timeout();
         tokio::select! {

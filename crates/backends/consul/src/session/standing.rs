@@ -24,8 +24,8 @@ const MOST_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Standing {
     members: Mutex<Members>,
     changed: Notify,
-    /// The moment before the last pass that was acknowledged.
-    passed: watch::Sender<Option<Moment>>,
+    /// The last pass that was acknowledged.
+    passed: watch::Sender<Option<Pass>>,
     service: String,
     check: String,
 }
@@ -40,22 +40,33 @@ struct Members {
     hold: Option<Hold>,
 }
 
+/// A pass that was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    /// By which agent: a session hangs on the check that stands there, and on no other agent's.
+    pub(crate) at: usize,
+    /// The moment before.
+    pub(crate) sent: Moment,
+}
+
 /// What one candidacy hears.
 #[derive(Debug)]
 pub(crate) struct Pacer {
-    passed: watch::Receiver<Option<Moment>>,
+    /// Where its check stands.
+    pub(crate) at: usize,
+    passed: watch::Receiver<Option<Pass>>,
 }
 
 impl Pacer {
-    /// The next pass that is acknowledged.
+    /// The next pass that is acknowledged where its check stands.
     pub(crate) async fn next(&mut self) -> Moment {
         loop {
             if self.passed.changed().await.is_err() {
                 return std::future::pending().await;
             }
-            let sent = *self.passed.borrow_and_update();
-            if let Some(sent) = sent {
-                return sent;
+            let passed = *self.passed.borrow_and_update();
+            if let Some(pass) = passed.filter(|pass| pass.at == self.at) {
+                return pass.sent;
             }
         }
     }
@@ -94,7 +105,7 @@ impl Standing {
         }
         drop(members);
         self.changed.notify_one();
-        Ok(Pacer { passed: self.passed.subscribe() })
+        Ok(Pacer { at: session.http.home(), passed: self.passed.subscribe() })
     }
 
     /// Says that it leads: the check is passed more often.
@@ -145,25 +156,26 @@ impl Standing {
         session.http.agent_register(OPERATION, &self.service, body, true, session.timeout()).await
     }
 
-    /// The moment of the last pass, if it is not older than half the time to live; else passes now.
-    pub(crate) async fn fresh(&self, session: &Arc<Session>) -> Result<Moment> {
+    /// The last pass, if it is not older than half the time to live; else passes now.
+    pub(crate) async fn fresh(&self, session: &Arc<Session>) -> Result<Pass> {
         let last = *self.passed.borrow();
         let half = session.options.election_ttl / 2;
         match last {
-            Some(sent) if session.clock.now().saturating_since(sent) < half => Ok(sent),
+            Some(pass) if session.clock.now().saturating_since(pass.sent) < half => Ok(pass),
             _ => self.pass(session).await,
         }
     }
 
     /// Passes the check; writes it anew when the agent does not know it.
-    pub(crate) async fn pass(&self, session: &Arc<Session>) -> Result<Moment> {
+    pub(crate) async fn pass(&self, session: &Arc<Session>) -> Result<Pass> {
         let limit = (session.options.election_ttl / 4).min(session.timeout());
-        let sent = session.clock.now();
+        let pass = Pass { at: session.http.home(), sent: session.clock.now() };
         match session.http.agent_pass(OPERATION, &self.check, true, limit).await? {
-            Passed::Yes => {
-                self.passed.send_replace(Some(sent));
-                Ok(sent)
+            Passed::Yes if session.http.home() == pass.at => {
+                self.passed.send_replace(Some(pass));
+                Ok(pass)
             }
+            Passed::Yes => Err(error(ErrorKind::Unavailable, OPERATION, "another agent has taken over")),
             Passed::Unknown => {
                 // Sessions that were bound to it are gone; their owners notice by themselves.
                 if !self.members.lock().await.who.is_empty() {

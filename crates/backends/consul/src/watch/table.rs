@@ -3,6 +3,8 @@
 //! An answer is the whole list, though one instance changed. An element with the very bytes of one that is known is that one: it is neither parsed nor
 //! copied, and mostly not even scanned, since the next known one is tried first.
 
+mod elements;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasher, RandomState},
@@ -10,6 +12,8 @@ use std::{
 };
 
 use reception_core::{Result, Service, ServiceId, ServiceName, Snapshot, Status};
+
+use elements::Elements;
 
 use crate::{
     api::{Row, place},
@@ -48,7 +52,7 @@ struct Known {
     renamed: Option<Service>,
 }
 
-type Changes = (Vec<Service>, BTreeSet<ServiceId>);
+pub(super) type Changes = (Vec<Service>, BTreeSet<ServiceId>);
 
 impl Table {
     pub(super) fn new(name: &ServiceName, names: &Names) -> Self {
@@ -58,6 +62,18 @@ impl Table {
 
     pub(super) fn unreadable(&self) -> usize {
         self.unreadable
+    }
+
+    /// Whether ids stand at several nodes: then it matters which node is our agent's.
+    pub(super) fn is_tangled(&self) -> bool {
+        self.tangled
+    }
+
+    /// Names again what stands at several nodes, now that our agent's is known; what is shown differently from before.
+    pub(super) fn rename(&mut self, home: &str) -> Changes {
+        let before = self.known.clone();
+        self.untangle(Some(home));
+        compare(&before, &self.known)
     }
 
     /// Everything that is shown.
@@ -110,9 +126,6 @@ impl Table {
         }
         let gone: Vec<usize> = (0..before.len()).filter(|at| !reader.reused[*at]).collect();
         self.known = now;
-        let unread =
-            |known: &&Known| known.id.is_some() && known.service.is_none() && known.renamed.is_none();
-        self.unreadable = self.known.iter().filter(unread).count();
         Ok(self.changes(&before, &fresh, &gone, home))
     }
 
@@ -172,28 +185,35 @@ impl Table {
     /// Hides all but one of those that are the same registration: it has moved to another node, and what it left is not gone yet. That which lives is shown.
     fn once(&mut self, all: &[usize]) -> Vec<usize> {
         let mut left: Vec<usize> = Vec::with_capacity(all.len());
+        let mut places: HashMap<u64, usize> = HashMap::new();
         for at in all {
-            let known = &self.known[*at];
-            let same = |other: &&mut usize| known.mark.is_some() && self.known[**other].mark == known.mark;
-            let Some(other) = left.iter_mut().find(same) else {
+            // Of other programs an id may stand at thousands of nodes.
+            let Some(mark) = self.known[*at].mark else {
                 left.push(*at);
                 continue;
             };
-            let hidden =
-                if rank(known) < rank(&self.known[*other]) { std::mem::replace(other, *at) } else { *at };
+            let place = *places.entry(mark).or_insert(left.len());
+            let Some(other) = left.get_mut(place) else {
+                left.push(*at);
+                continue;
+            };
+            let better = rank(&self.known[*at]) < rank(&self.known[*other]);
+            let hidden = if better { std::mem::replace(other, *at) } else { *at };
             let known = &mut self.known[hidden];
             known.renamed = known.service.take();
         }
         left
     }
 
-    /// Gives instances of one id at several nodes names of their own: our agent's keeps the id, else the first.
+    /// Gives instances of one id at several nodes names of their own: our agent's keeps the id, else the first. Counts what cannot be shown.
     fn untangle(&mut self, home: Option<&str>) -> bool {
         if self.tangled {
             for known in &mut self.known {
                 known.service = known.renamed.take().or_else(|| known.service.take());
             }
         }
+        let unread = |known: &&Known| known.id.is_some() && known.service.is_none();
+        self.unreadable = self.known.iter().filter(unread).count();
         let mut first: HashMap<&str, usize> = HashMap::with_capacity(self.known.len());
         let mut twice: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (at, known) in self.known.iter().enumerate() {
@@ -214,6 +234,8 @@ impl Table {
                     let text = format!("{id}@{}", known.node);
                     known.service = service.to_builder().id(&text).build_foreign().ok();
                     known.renamed = Some(service);
+                    // A node may be called as no id can be.
+                    self.unreadable += usize::from(known.service.is_none());
                 }
             }
         }
@@ -289,96 +311,6 @@ impl Reader<'_> {
         let next = self.before.get(self.at);
         if next.is_some_and(|next| next.id == fresh.id && next.node == fresh.node) {
             self.at += 1;
-        }
-    }
-}
-
-/// The elements of a list, as they stand in the text.
-struct Elements<'a> {
-    text: &'a [u8],
-    at: usize,
-    first: bool,
-}
-
-impl<'a> Elements<'a> {
-    /// `null` is an empty list.
-    fn new(text: &'a [u8]) -> Option<Self> {
-        let mut elements = Self { text, at: 0, first: true };
-        elements.blank();
-        if text[elements.at..].starts_with(b"null") {
-            return Some(Self { text: b"]", at: 0, first: true });
-        }
-        (text.get(elements.at) == Some(&b'[')).then(|| {
-            elements.at += 1;
-            elements.blank();
-            elements
-        })
-    }
-
-    fn blank(&mut self) {
-        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
-            self.at += 1;
-        }
-    }
-
-    /// Past the comma, if there is one more.
-    fn advance(&mut self) {
-        self.blank();
-        if self.text.get(self.at) == Some(&b',') {
-            self.at += 1;
-            self.blank();
-        }
-        self.first = false;
-    }
-
-    /// The next bytes, if an element of that length may end there.
-    fn peek(&self, length: usize) -> Option<&'a [u8]> {
-        let element = self.text.get(self.at..self.at + length)?;
-        let after = *self.text.get(self.at + length)?;
-        (matches!(after, b',' | b']') || after.is_ascii_whitespace()).then_some(element)
-    }
-
-    fn skip(&mut self, length: usize) {
-        self.at += length;
-        self.advance();
-    }
-
-    /// The next element; an error when the text ends within it.
-    fn next(&mut self) -> Result<Option<&'a [u8]>, ()> {
-        match self.text.get(self.at) {
-            Some(b']') => return Ok(None),
-            Some(b'{') => {}
-            _ => return Err(()),
-        }
-        let (start, mut depth, mut at) = (self.at, 0_usize, self.at);
-        while let Some(byte) = self.text.get(at) {
-            match byte {
-                b'"' => at = end_of_string(self.text, at + 1).ok_or(())?,
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        let element = &self.text[start..=at];
-                        self.at = at + 1;
-                        self.advance();
-                        return Ok(Some(element));
-                    }
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-        Err(())
-    }
-}
-
-/// Where the quote is that ends a string.
-fn end_of_string(text: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match text.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => at += 2,
-            _ => at += 1,
         }
     }
 }

@@ -59,6 +59,44 @@ fn of_one_id_at_two_nodes_ours_keeps_it() {
 }
 
 #[test]
+fn names_follow_when_our_node_is_known_later() {
+    let mut table = table();
+    let both = [row("n1", "one", 80, "passing"), row("n2", "one", 81, "passing")];
+    table.take("t", &list(&both), None).unwrap();
+    assert!(table.is_tangled());
+    let shown = |table: &Table| -> Vec<String> {
+        table.snapshot(1).iter().map(|s| format!("{} {:?}", s.id(), s.port())).collect()
+    };
+    assert_eq!(shown(&table), ["one Some(80)", "one@n2 Some(81)"]);
+    assert_eq!(ids(&table.rename("n2")), (vec!["one", "one@n1"], vec!["one@n2"]));
+    assert_eq!(shown(&table), ["one Some(81)", "one@n1 Some(80)"]);
+    assert_eq!(ids(&table.rename("n2")), (vec![], vec![]));
+}
+
+#[test]
+fn what_cannot_be_named_is_counted() {
+    let mut table = table();
+    let long = "n".repeat(1024);
+    let both = [row("n1", "one", 80, "passing"), row(&long, "one", 81, "passing")];
+    table.take("t", &list(&both), Some("n1")).unwrap();
+    assert_eq!((table.snapshot(1).len(), table.unreadable()), (1, 1));
+    table.take("t", &list(&both[..1]), Some("n1")).unwrap();
+    assert_eq!((table.snapshot(1).len(), table.unreadable()), (1, 0));
+}
+
+/// An id is the service's name unless it is set, so other programs have one id at all nodes.
+#[test]
+fn one_id_at_very_many_nodes_is_read_in_time() {
+    const MANY: usize = 100_000;
+    let mut table = table();
+    let rows: Vec<String> = (0..MANY).map(|at| row(&format!("n{at}"), "api", 80, "passing")).collect();
+    let begun = tokio::time::Instant::now();
+    table.take("t", &list(&rows), Some("n7")).unwrap();
+    assert_eq!((table.snapshot(1).len(), table.unreadable()), (MANY, 0));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "took {:?}", begun.elapsed());
+}
+
+#[test]
 fn a_registration_that_moved_is_shown_once_where_it_lives() {
     let mut table = table();
     let marked = |node: &str, port: u16, mark: &str, status: &str| {
