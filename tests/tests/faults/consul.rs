@@ -179,9 +179,9 @@ impl Stand for Stood {
         2
     }
 
-    fn share_in_time(&self) -> u32 {
-        // A registration is Ok when the agent has told the servers and a read shows it: half of a span and more on a busy machine.
-        12
+    fn pace(&self) -> u32 {
+        // A registration asks who is there, writes, tells the servers and reads back; a candidacy makes a check and a session first.
+        4
     }
 
     fn watches_of_an_owner(&self) -> u64 {

@@ -138,9 +138,9 @@ pub(crate) trait Stand: Send + Sync {
         0
     }
 
-    /// One part in so many of what begins within the spans of F26 comes to be.
-    fn share_in_time(&self) -> u32 {
-        4
+    /// How many times as long the spans of F26 are, in which things begin and end: what takes several requests takes longer to begin.
+    fn pace(&self) -> u32 {
+        1
     }
 
     /// How many watches an owner has on each record of its own.

@@ -26,7 +26,9 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_secs(4);
 const LANES: u32 = 4;
 const GUARDS: u32 = 3;
-/// Everything begins and ends at some moment of this span,
+/// A quarter of what begins has to come to be.
+const SHARE: u32 = 4;
+/// Everything begins and ends at some moment of this span, or of as much longer as the store's kind takes to begin anything,
 const SPAN: Duration = Duration::from_millis(50);
 /// or of this one, which leaves a busy machine the time to get somewhere.
 const WIDE: Duration = Duration::from_millis(400);
@@ -86,10 +88,10 @@ struct Came {
 
 impl Came {
     /// Says so when nearly everything failed at once: then nothing raced.
-    fn enough(&self, rounds: u32, share: u32) -> Outcome {
+    fn enough(&self, rounds: u32) -> Outcome {
         let [registrations, leaderships] =
             [&self.registrations, &self.leaderships].map(|count| count.load(Ordering::Relaxed));
-        hold(registrations >= rounds * GUARDS / share && leaderships >= rounds / share, || {
+        hold(registrations >= rounds * GUARDS / SHARE && leaderships >= rounds / SHARE, || {
             format!(
                 "{registrations} registrations and {leaderships} leaderships came to be in {rounds} rounds"
             )
@@ -116,7 +118,7 @@ async fn race(stage: &mut Stage, namespace: &str, orderly: bool) -> Result<Vec<P
         Ok::<_, String>(proxy)
     });
     let proxies = try_join_all(lanes).await?;
-    came.enough(rounds * LANES, stage.stand.share_in_time())?;
+    came.enough(rounds * LANES)?;
     Ok(proxies)
 }
 
@@ -134,8 +136,9 @@ async fn one(
     let ttl = if orderly { LONG } else { SHORT };
     stage.stand.prepare(namespace, "reaper").await.map_err(text)?;
     let client = dial(&stage.through(proxy.endpoint(), namespace, ttl)).await?;
-    let span = if dice.random() { SPAN } else { WIDE };
-    if span == WIDE {
+    let wide = dice.random();
+    let span = if wide { WIDE } else { SPAN } * stage.stand.pace();
+    if wide {
         // With a connection, there is more to race with than the first steps of one.
         client.list(&api()).await.map_err(text)?;
     }

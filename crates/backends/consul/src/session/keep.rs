@@ -47,7 +47,10 @@ async fn work(session: &Arc<Session>) {
         tokio::select! {
             () = sleep_until(&session.clock, next) => {}
             () = session.http.back_again() => {
-                // The agent may have started again.
+                // The agent may have started again. Before its servers have a leader nobody else has seen what it shows by now.
+                if told {
+                    drop(awaken(session).await);
+                }
                 look_at = look_at.min(session.clock.now().saturating_add(AGAIN));
                 continue;
             }
@@ -144,8 +147,11 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     let seen =
         |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
-    if session.lines.compare(asked, seen, &lost) {
+    if session.lines.lacks(asked, &seen) {
         session.forget_node();
+        // What they hang on stands before them, else they would come, go and come.
+        pass(session).await?;
+        session.lines.compare(asked, seen, &lost);
     }
     awaken(session).await
 }

@@ -29,6 +29,13 @@ struct End {
     tell: watch::Sender<Line>,
 }
 
+impl End {
+    /// Whether it stood before `asked`, and nobody has seen it.
+    fn is_missed(&self, owner: Uuid, asked: Moment, seen: impl Fn(&str, Uuid) -> bool) -> bool {
+        self.settled.is_some_and(|settled| settled < asked) && !seen(&self.id, owner)
+    }
+}
+
 /// The registrations of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Lines(Mutex<BTreeMap<Uuid, End>>);
@@ -127,16 +134,18 @@ impl Lines {
         }
     }
 
-    /// Tells those who stood before `asked` and whom nobody has seen; whether there are any.
-    pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool, lost: &Error) -> bool {
-        let mut any = false;
+    /// Whether there are any that stood before `asked` and that nobody has seen.
+    pub(crate) fn lacks(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool) -> bool {
+        self.table().iter().any(|(owner, end)| end.is_missed(*owner, asked, &seen))
+    }
+
+    /// Tells those who stood before `asked` and whom nobody has seen.
+    pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool, lost: &Error) {
         for (owner, end) in self.table().iter_mut() {
-            if end.settled.is_some_and(|settled| settled < asked) && !seen(&end.id, *owner) {
+            if end.is_missed(*owner, asked, &seen) {
                 end.settled = None;
                 end.tell.send_replace(Line::Lost(lost.clone()));
-                any = true;
             }
         }
-        any
     }
 }
