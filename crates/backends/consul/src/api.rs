@@ -1,16 +1,16 @@
 //! The calls that we make, typed: the API that Consul 1.8 and today's releases share.
 
+mod lock;
 mod types;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hyper::StatusCode;
 use reception_core::{ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use types::{Agent, Committed, Made};
+use types::{Agent, Committed};
 pub(crate) use types::{
     AgentConfig, CheckState, Found, Held, NewSession, Pair, Record, Row, ServiceCheck, Services, Stored,
 };
@@ -60,7 +60,7 @@ fn unlike(call: &'static str, what: &str, answer: &Answer) -> reception_core::Er
 impl Http {
     /// A part of a transaction, with where it belongs: of that a transaction does not heed what stands in the query.
     fn placed(&self, mut part: Value) -> Value {
-        for (key, value) in self.place() {
+        for (key, value) in self.enterprise() {
             part[key] = value.into();
         }
         part
@@ -230,117 +230,6 @@ impl Http {
                 Ok(done.results.into_iter().flatten().find_map(|outcome| outcome.service))
             }
             _ => Err(unlike(operation, "reading back", &answer)),
-        }
-    }
-
-    // ---- sessions and keys ----
-
-    pub(crate) async fn session_create(
-        &self,
-        operation: &'static str,
-        session: &NewSession,
-        limit: Duration,
-    ) -> Result<String> {
-        let call =
-            Call::put(operation, Path::of("session/create"), written(operation, session)?).own().once();
-        let answer = self.carry(&session.name, call, limit).await?;
-        if answer.status.is_success() {
-            return parse::<Made>(operation, "making a session", &answer.body).map(|made| made.id);
-        }
-        Err(unlike(operation, "making a session", &answer))
-    }
-
-    /// Renews a session; false when there is none.
-    pub(crate) async fn session_renew(
-        &self,
-        operation: &'static str,
-        id: &str,
-        limit: Duration,
-    ) -> Result<bool> {
-        let path = Path::of("session/renew").then(id);
-        // While it is answered its leader hears of no pass.
-        let answer = self.send(&Call::put(operation, path, Vec::new()).urgent(), limit).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND => Ok(false),
-            status if status.is_success() => Ok(true),
-            _ => Err(unlike(operation, "renewing a session", &answer)),
-        }
-    }
-
-    /// Ends a session, and with it what it holds.
-    pub(crate) async fn session_destroy(
-        &self,
-        operation: &'static str,
-        id: &str,
-        limit: Duration,
-    ) -> Result<()> {
-        let path = Path::of("session/destroy").then(id);
-        self.ask(&Call::put(operation, path, Vec::new()), limit).await.map(drop)
-    }
-
-    /// The sessions of a node that have this name.
-    pub(crate) async fn sessions_named(
-        &self,
-        operation: &'static str,
-        node: &str,
-        name: &str,
-        limit: Duration,
-    ) -> Result<Vec<String>> {
-        self.still(name).await;
-        let path = Path::of("session/node").then(node).flag("consistent");
-        let answer = self.ask(&Call::get(operation, path), limit).await?;
-        let all: Option<Vec<Made>> = parse(operation, "listing sessions", &answer.body)?;
-        Ok(all.into_iter().flatten().filter(|made| made.name == name).map(|made| made.id).collect())
-    }
-
-    /// Reads a key; the index is that of the answer, also when there is none.
-    pub(crate) async fn key(
-        &self,
-        operation: &'static str,
-        key: &str,
-        how: impl FnOnce(Path) -> Path + Send,
-        limit: Duration,
-    ) -> Result<(u64, Option<Pair>)> {
-        let path = how(Path::of("kv").key(key));
-        let answer = self.send(&Call::get(operation, path), limit).await?;
-        key_answer(operation, key, &answer)
-    }
-
-    /// Writes a key that does not exist; false when it does.
-    pub(crate) async fn key_create(
-        &self,
-        operation: &'static str,
-        key: &str,
-        value: Vec<u8>,
-        limit: Duration,
-    ) -> Result<bool> {
-        let path = Path::of("kv").key(key).with("cas", "0");
-        let answer = self.ask(&Call::put(operation, path, value), limit).await?;
-        Ok(answer.body.starts_with(b"true"))
-    }
-
-    /// Takes a lock by transaction, which tells the index of the win; `None` when it is another's.
-    pub(crate) async fn key_lock(
-        &self,
-        operation: &'static str,
-        key: &str,
-        value: &[u8],
-        session: &str,
-        limit: Duration,
-    ) -> Result<Option<Pair>> {
-        let (value, flags) = (BASE64.encode(value), crate::layout::LOCK_FLAGS);
-        let lock = json!({ "Verb": "lock", "Key": key, "Value": value, "Flags": flags, "Session": session });
-        let verbs = json!([{ "KV": self.placed(lock) }]);
-        let call = Call::put(operation, Path::of("txn"), written(operation, &verbs)?);
-        let answer = self.send(&call, limit).await?;
-        match answer.status {
-            StatusCode::CONFLICT => Ok(None),
-            status if status.is_success() => {
-                let done: Committed = parse(operation, "taking a lock", &answer.body)?;
-                let pair = done.results.into_iter().flatten().find_map(|outcome| outcome.pair);
-                pair.map(Some).ok_or_else(|| nonsense(operation, "taking a lock", "no key in it"))
-            }
-            _ => Err(unlike(operation, &format!("locking {key}"), &answer)),
         }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) const NAME: &str = "consul";
 const SHOWN: usize = 160;
 /// For what another certificate, port or right has to heal.
 pub(crate) const SLOW: Retry = Retry::After(Duration::from_secs(30));
+/// For an agent that has too much to do: who leads or lives must not wait long for the next try.
+const BUSY: Retry = Retry::After(Duration::from_secs(5));
 
 /// An error of this backend.
 pub(crate) fn error(kind: ErrorKind, operation: &'static str, context: impl Into<String>) -> Error {
@@ -29,7 +31,7 @@ pub(crate) fn refused(operation: &'static str, what: &str, status: StatusCode, b
         405 | 501 => (ErrorKind::Unsupported, None),
         409 => (ErrorKind::Conflict, None),
         413 => (ErrorKind::TooLarge, None),
-        429 => (ErrorKind::Unavailable, Some(SLOW)),
+        429 => (ErrorKind::Unavailable, Some(BUSY)),
         // What Go's server says to one that does not speak TLS.
         400 if said.contains("HTTPS server") => (ErrorKind::Config, Some(SLOW)),
         400 if said.contains("Enterprise") => (ErrorKind::Unsupported, None),
@@ -87,6 +89,8 @@ mod tests {
             refused("x", "y", StatusCode::BAD_REQUEST, b"Client sent an HTTP request to an HTTPS server.");
         assert_eq!(plain.kind(), ErrorKind::Config);
         assert_eq!(refused("x", "y", StatusCode::INTERNAL_SERVER_ERROR, b"").kind(), ErrorKind::Unavailable);
+        let busy = refused("x", "y", StatusCode::TOO_MANY_REQUESTS, b"Your IP is issuing too many requests");
+        assert_eq!((busy.kind(), busy.retry()), (ErrorKind::Unavailable, BUSY));
     }
 
     #[test]

@@ -2,31 +2,25 @@
 
 mod agents;
 mod call;
+mod gate;
 mod path;
 mod step;
 mod token;
 mod wire;
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, PoisonError, Weak},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{HeaderMap, Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result, Retry};
 use reception_kit::{CancellationToken, Supervisor};
-use tokio::{
-    sync::{Mutex, Notify, Semaphore, oneshot},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
 pub(crate) use agents::Hold;
 use agents::{Agent, Agents};
 pub(crate) use call::Call;
+use gate::Gates;
 pub(crate) use path::Path;
 use step::HOLD;
 pub(crate) use token::Token;
@@ -39,9 +33,6 @@ use crate::{
 
 /// The most bytes of an answer, unpacked: a list of 10,000 instances has 9 MB.
 pub(crate) const MOST_ANSWER: usize = 256 << 20;
-const REGISTER: &str = "/v1/agent/service/register";
-/// Keys that are remembered before those that nobody writes are forgotten.
-const GATES: usize = 256;
 const INDEX: &str = "x-consul-index";
 const TOKEN: &str = "x-consul-token";
 
@@ -60,10 +51,7 @@ struct Inner {
     token: Token,
     back: Supervisor,
     leaving: CancellationToken,
-    /// An agent does not tell the servers anything while it takes a registration: several that come without a pause keep it from that for long.
-    alone: Semaphore,
-    /// One for each key that is being written.
-    gates: std::sync::Mutex<HashMap<String, Weak<Mutex<()>>>>,
+    gates: Gates,
     /// Goes with every request: datacenter, namespace, partition.
     scope: Vec<(&'static str, String)>,
 }
@@ -99,15 +87,14 @@ impl Http {
             token: Token::new(options)?,
             back: supervisor.clone(),
             leaving: leaving.clone(),
-            alone: Semaphore::new(1),
-            gates: std::sync::Mutex::default(),
+            gates: Gates::new(),
             scope,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Where the version of a company's keeps what is ours, as a body tells it.
-    pub(crate) fn place(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    /// The namespace and the partition of Consul Enterprise, as bodies call them.
+    pub(crate) fn enterprise(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.inner.scope.iter().filter_map(|(key, value)| match *key {
             "ns" => Some(("Namespace", value.as_str())),
             "partition" => Some(("Partition", value.as_str())),
@@ -288,47 +275,6 @@ impl Http {
         request.body(Full::new(call.body.clone())).map_err(|_| {
             error(ErrorKind::Config, call.operation, format!("{agent} is no host that can be asked"))
         })
-    }
-
-    /// Carries out a call that changes something, to its end, also when nobody waits for the answer any more. Calls of one key are carried out one after the
-    /// other: nothing that was sent before can land after.
-    pub(crate) async fn carry(&self, key: &str, call: Call, limit: Duration) -> Result<Answer> {
-        let turn = self.gate(key).lock_owned().await;
-        let (tell, hear) = oneshot::channel();
-        let (http, operation) = (self.clone(), call.operation);
-        self.inner.back.spawn("write", async move {
-            let work = async {
-                let registers = call.path.plain() == REGISTER;
-                let _alone = if registers { http.inner.alone.acquire().await.ok() } else { None };
-                http.send(&call, limit).await
-            };
-            let answer = tokio::select! {
-                answer = work => answer,
-                () = http.inner.leaving.cancelled() => Err(http.inner.back.closed(call.operation)),
-            };
-            drop(turn);
-            // Nobody may wait any more.
-            drop(tell.send(answer));
-        });
-        hear.await.unwrap_or_else(|_| Err(self.inner.back.closed(operation)))
-    }
-
-    /// Waits until nothing of this key is under way.
-    pub(crate) async fn still(&self, key: &str) {
-        drop(self.gate(key).lock_owned().await);
-    }
-
-    fn gate(&self, key: &str) -> Arc<Mutex<()>> {
-        let mut gates = self.inner.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get(key).and_then(Weak::upgrade) {
-            return gate;
-        }
-        if gates.len() >= GATES {
-            gates.retain(|_, gate| gate.strong_count() > 0);
-        }
-        let gate = Arc::default();
-        gates.insert(key.to_owned(), Arc::downgrade(&gate));
-        gate
     }
 
     /// Asks every agent and says how long it took.

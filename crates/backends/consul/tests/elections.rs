@@ -130,6 +130,25 @@ async fn a_renewal_without_an_answer_takes_no_leadership_away() {
     client.close().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_without_an_answer_keeps_no_candidate_from_following() {
+    let consul = Consul::start().await.unwrap();
+    let slow = held::hold(consul.endpoint(), "/v1/session/renew/").await;
+    let (first, second) = (
+        dial(consul.endpoint(), "election_ttl=1500ms").await,
+        dial(slow, "election_ttl=1500ms&timeout=6s").await,
+    );
+    let leadership = elector(&first).await.elect(candidate("one")).await.unwrap();
+    let elector = elector(&second).await;
+    let mut waiting = std::pin::pin!(elector.elect(candidate("two")));
+    assert!(timeout(Duration::from_millis(4500), &mut waiting).await.is_err(), "there is a leader");
+    leadership.resign().await.unwrap();
+    let followed = timeout(Duration::from_secs(2), waiting).await;
+    followed.expect("it follows at once").unwrap().resign().await.unwrap();
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+}
+
 /// Where a proxy is of no use: one that knows what is asked.
 mod held {
     use std::net::SocketAddr;

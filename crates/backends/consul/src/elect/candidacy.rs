@@ -45,7 +45,7 @@ pub(crate) struct Candidacy {
     pacer: Option<Pacer>,
     /// Ends when the lock is not ours any more.
     eye: Option<Work<Error>>,
-    /// While leading: renews the session when it is time, beside everything else. The moment before, and whether there is a session.
+    /// While leading: renews the session when it is time, beside everything else.
     renewal: Option<Work<(Moment, Result<bool>)>>,
     domain: [u8; 16],
 }
@@ -155,20 +155,20 @@ impl Candidacy {
             key_answer(OPERATION, &key, &answer)
         });
         loop {
-            let (clock, due) = (self.session.clock.clone(), self.renewal_due());
-            tokio::select! {
+            let mut renewal = self.renew_at(self.renewal_due());
+            let (sent, renewed) = tokio::select! {
                 answer = &mut asked => return answer,
-                () = sleep_until(&clock, due) => {
-                    if !self.renew().await? {
-                        self.has.own = None;
-                        return Err(Self::lost("the session has ended"));
-                    }
-                }
+                renewed = &mut renewal => renewed,
+            };
+            if !renewed? {
+                self.has.own = None;
+                return Err(Self::lost("the session has ended"));
             }
+            self.has.own.iter_mut().for_each(|own| own.renewed = sent);
         }
     }
 
-    /// Renews the session then, while we lead.
+    /// Renews the session then. The moment before, and whether there is a session.
     fn renew_at(&self, due: Moment) -> Work<(Moment, Result<bool>)> {
         let session = Arc::clone(&self.session);
         let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
