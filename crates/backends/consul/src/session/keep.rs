@@ -147,7 +147,7 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     let seen =
         |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
-    if session.lines.lacks(asked, &seen) {
+    if session.lines.lacks(asked, seen) {
         session.forget_node();
         // What they hang on stands before them, else they would come, go and come.
         pass(session).await?;
