@@ -39,6 +39,32 @@ async fn shown(url: &str) -> String {
     shown + &format!("{:?}", timeout(Duration::from_secs(10), client.close()).await)
 }
 
+fn zookeeper_urls(zk: SocketAddr, closed: SocketAddr, file: &str) -> Vec<String> {
+    vec![
+        format!("zk://root:{CANARY}@{zk}/x?timeout=2s"),
+        // What is there belongs to the other password.
+        format!("zk://root:wrong-{CANARY}@{zk}/x?timeout=2s"),
+        format!("zk://{zk}/x?timeout=2s&user=root&password_file={file}"),
+        format!("zk://root:{CANARY}@{}/x?timeout=1s", closed),
+        format!("zk://root:{CANARY}@{zk}/x?sasl=true"),
+        format!("zk://root:{CANARY}@{zk}/x?{CANARY}=1"),
+    ]
+}
+
+fn etcd_urls(at: SocketAddr, closed: SocketAddr, file: &str) -> Vec<String> {
+    vec![
+        format!("etcd://root:{CANARY}@{at}/x?timeout=2s"),
+        format!("etcd://root:wrong-{CANARY}@{at}/x?timeout=2s"),
+        format!("etcd://{at}/x?timeout=2s&user=root&password_file={file}"),
+        format!("etcd://root:{CANARY}@{}/x?timeout=1s", closed),
+        format!("etcd://root:{CANARY}@{at}/x?ttl={CANARY}"),
+        format!("etcd://root:{CANARY}@{at}/x?{CANARY}=1"),
+        format!("etcd://root:{CANARY}/x@{at}"),
+        format!("etcd://me:{CANARY}:{CANARY}@{at}/x?ca={file}"),
+        format!("memory://root:{CANARY}@name"),
+    ]
+}
+
 fn consul_urls(consul: SocketAddr, closed: SocketAddr, file: &str) -> Vec<String> {
     vec![
         format!("consul://{consul}/x?timeout=2s&token={CANARY}"),
@@ -95,27 +121,14 @@ async fn no_secret_reaches_a_log_an_error_or_a_debug_text() {
     let options = ConsulOptions::default().token(CANARY);
     let agent = Consul::start_with(options).await.expect("an agent");
     let mut texts = Vec::new();
-    let urls = [
-        format!("zk://root:{CANARY}@{zk}/x?timeout=2s"),
-        // What is there belongs to the other password.
-        format!("zk://root:wrong-{CANARY}@{zk}/x?timeout=2s"),
-        format!("zk://{zk}/x?timeout=2s&user=root&password_file={file}"),
-        format!("zk://root:{CANARY}@{}/x?timeout=1s", closed.address()),
-        format!("zk://root:{CANARY}@{zk}/x?sasl=true"),
-        format!("zk://root:{CANARY}@{zk}/x?{CANARY}=1"),
-        format!("etcd://root:{CANARY}@{at}/x?timeout=2s"),
-        format!("etcd://root:wrong-{CANARY}@{at}/x?timeout=2s"),
-        format!("etcd://{at}/x?timeout=2s&user=root&password_file={file}"),
-        format!("etcd://root:{CANARY}@{}/x?timeout=1s", closed.address()),
-        format!("etcd://root:{CANARY}@{at}/x?ttl={CANARY}"),
-        format!("etcd://root:{CANARY}@{at}/x?{CANARY}=1"),
-        format!("etcd://root:{CANARY}/x@{at}"),
-        format!("etcd://me:{CANARY}:{CANARY}@{at}/x?ca={file}"),
-        format!("memory://root:{CANARY}@name"),
-    ];
     let (shut, path) = (closed.address(), file.to_string());
-    let consul = consul_urls(agent.endpoint(), shut, &path);
-    for url in urls.into_iter().chain(consul).chain(exhibitor_urls(ex, zk, shut, &path)) {
+    let urls = [
+        etcd_urls(at, shut, &path),
+        zookeeper_urls(zk, shut, &path),
+        exhibitor_urls(ex, zk, shut, &path),
+        consul_urls(agent.endpoint(), shut, &path),
+    ];
+    for url in urls.into_iter().flatten() {
         // A value that has a public kind may be repeated, so the canary must not stand there.
         if !url.contains(&format!("ttl={CANARY}")) {
             texts.push((url.replace(CANARY, "CANARY"), shown(&url).await));

@@ -1,5 +1,4 @@
 //! What is warned of on Exhibitor. Alone in its program: what is logged belongs to a thread, and which places log at all to the process.
-#![expect(clippy::expect_used, reason = "a test may panic")]
 
 use reception::ClientExt as _;
 use reception_lab::{Exhibitor, ExhibitorOptions, Listed, ZooKeeper};
