@@ -127,6 +127,13 @@ impl Lines {
         }
     }
 
+    /// Whether all who stood before `asked` were seen.
+    pub(crate) fn all(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool) -> bool {
+        let table = self.table();
+        let mut stood = table.iter().filter(|(_, end)| end.settled.is_some_and(|settled| settled < asked));
+        stood.all(|(owner, end)| seen(&end.id, *owner))
+    }
+
     /// Tells those who stood before `asked` and whom nobody has seen.
     pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool, lost: &Error) {
         for (owner, end) in self.table().iter_mut() {
