@@ -26,12 +26,10 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_secs(4);
 const LANES: u32 = 4;
 const GUARDS: u32 = 3;
-/// Everything begins and ends at some moment of this span,
+/// Everything begins and ends at some moment of this span, or of the stand's, which leaves a busy machine the time to get somewhere.
 const SPAN: Duration = Duration::from_millis(50);
-/// or of this one, which leaves a busy machine the time to get somewhere.
-const WIDE: Duration = Duration::from_millis(400);
 
-/// F26, closed. A client is closed at a random moment of 0 to 50 ms, or of 0 to 400 ms over a connection that stands, after registrations,
+/// F26, closed. A client is closed at a random moment of 0 to 50 ms, or of 0 to 400 ms (longer where the stand says so) over a connection that stands, after registrations,
 /// updates, closes and an election began; some of these are dropped at a random moment as well. A quarter of the registrations, and a
 /// leadership in a quarter of the rounds, must have come to be. 52 rounds (500 in full). The close is Ok; then no record is left, every guard has ended
 /// (I9), and 1 s after the last close there is no lease of a minute's life, no connection and no task of a client (I6).
@@ -86,10 +84,10 @@ struct Came {
 
 impl Came {
     /// Says so when nearly everything failed at once: then nothing raced.
-    fn enough(&self, rounds: u32, share: u32) -> Outcome {
+    fn enough(&self, rounds: u32) -> Outcome {
         let [registrations, leaderships] =
             [&self.registrations, &self.leaderships].map(|count| count.load(Ordering::Relaxed));
-        hold(registrations >= rounds * GUARDS / share && leaderships >= rounds / share, || {
+        hold(registrations >= rounds * GUARDS / 4 && leaderships >= rounds / 4, || {
             format!(
                 "{registrations} registrations and {leaderships} leaderships came to be in {rounds} rounds"
             )
@@ -116,7 +114,7 @@ async fn race(stage: &mut Stage, namespace: &str, orderly: bool) -> Result<Vec<P
         Ok::<_, String>(proxy)
     });
     let proxies = try_join_all(lanes).await?;
-    came.enough(rounds * LANES, stage.stand.share_in_time())?;
+    came.enough(rounds * LANES)?;
     Ok(proxies)
 }
 
@@ -134,8 +132,9 @@ async fn one(
     let ttl = if orderly { LONG } else { SHORT };
     stage.stand.prepare(namespace, "reaper").await.map_err(text)?;
     let client = dial(&stage.through(proxy.endpoint(), namespace, ttl)).await?;
-    let span = if dice.random() { SPAN } else { WIDE };
-    if span == WIDE {
+    let wide = dice.random();
+    let span = if wide { stage.stand.race() } else { SPAN };
+    if wide {
         // With a connection, there is more to race with than the first steps of one.
         client.list(&api()).await.map_err(text)?;
     }
