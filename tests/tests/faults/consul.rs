@@ -44,6 +44,8 @@ pub(crate) const LEFT_OUT: &[(&str, &str)] = &[(
 
 /// A check lapses by the agent's own timer; a tenth of a second later the servers know.
 const EXPIRY: Duration = Duration::from_millis(500);
+/// An agent that starts again tells the servers of its alias checks before anybody can have it look at those again that it forgot.
+const HIDDEN: Duration = Duration::from_secs(5);
 const LEAST_TTL: Duration = Duration::from_secs(1);
 const NAMESPACE: &str = "reception-namespace";
 
@@ -179,9 +181,13 @@ impl Stand for Stood {
         2
     }
 
-    fn pace(&self) -> u32 {
-        // A registration asks who is there, writes, tells the servers and reads back; a candidacy makes a check and a session first.
-        4
+    fn race(&self) -> Duration {
+        // A registration is four requests, one after the other, and Ok when the agent has told the servers and a read shows it.
+        Duration::from_millis(1500)
+    }
+
+    fn hidden_after_restart(&self) -> Option<Duration> {
+        Some(HIDDEN)
     }
 
     fn watches_of_an_owner(&self) -> u64 {

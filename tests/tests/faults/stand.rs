@@ -138,9 +138,14 @@ pub(crate) trait Stand: Send + Sync {
         0
     }
 
-    /// How many times as long the spans of F26 are, in which things begin and end: what takes several requests takes longer to begin.
-    fn pace(&self) -> u32 {
-        1
+    /// In how long a span what begins and what ends race, when it is to leave a busy machine the time to get somewhere.
+    fn race(&self) -> Duration {
+        Duration::from_millis(400)
+    }
+
+    /// How long after a restart with its data the store itself may take some instances for gone; `None` where it never does.
+    fn hidden_after_restart(&self) -> Option<Duration> {
+        None
     }
 
     /// How many watches an owner has on each record of its own.

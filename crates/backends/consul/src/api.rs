@@ -97,6 +97,22 @@ impl Http {
         self.gone(Call::put(operation, path, Vec::new()).own(), id, limit).await
     }
 
+    /// Writes one more check of a service to our agent.
+    pub(crate) async fn agent_check(
+        &self,
+        operation: &'static str,
+        id: &str,
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<()> {
+        let path = Path::of("agent/check/register");
+        let answer = self.carry(id, Call::put(operation, path, body).own(), limit).await?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        Err(unlike(operation, &format!("writing {id}"), &answer))
+    }
+
     pub(crate) async fn agent_deregister_check(
         &self,
         operation: &'static str,

@@ -7,6 +7,7 @@ mod home;
 mod keep;
 mod line;
 mod lookout;
+mod rouse;
 mod standing;
 mod sweep;
 
@@ -93,6 +94,9 @@ impl Session {
     /// Starts what needs the session itself.
     pub(crate) fn begin(self: &Arc<Self>) {
         self.supervisor.spawn("keep", keep::keep(Arc::clone(self)));
+        if self.options.check == Check::Ttl {
+            self.supervisor.spawn("rouse", rouse::rouse(Arc::clone(self)));
+        }
         self.back.spawn("pace", standing::pace(Arc::clone(self)));
         let (session, lifeline) = (Arc::clone(self), self.back.lifeline());
         // When all that is the caller's has ended, the connections end.

@@ -26,14 +26,10 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_secs(4);
 const LANES: u32 = 4;
 const GUARDS: u32 = 3;
-/// A quarter of what begins has to come to be.
-const SHARE: u32 = 4;
-/// Everything begins and ends at some moment of this span, or of as much longer as the store's kind takes to begin anything,
+/// Everything begins and ends at some moment of this span, or of the stand's, which leaves a busy machine the time to get somewhere.
 const SPAN: Duration = Duration::from_millis(50);
-/// or of this one, which leaves a busy machine the time to get somewhere.
-const WIDE: Duration = Duration::from_millis(400);
 
-/// F26, closed. A client is closed at a random moment of 0 to 50 ms, or of 0 to 400 ms over a connection that stands, after registrations,
+/// F26, closed. A client is closed at a random moment of 0 to 50 ms, or of 0 to 400 ms (longer where the stand says so) over a connection that stands, after registrations,
 /// updates, closes and an election began; some of these are dropped at a random moment as well. A quarter of the registrations, and a
 /// leadership in a quarter of the rounds, must have come to be. 52 rounds (500 in full). The close is Ok; then no record is left, every guard has ended
 /// (I9), and 1 s after the last close there is no lease of a minute's life, no connection and no task of a client (I6).
@@ -91,7 +87,7 @@ impl Came {
     fn enough(&self, rounds: u32) -> Outcome {
         let [registrations, leaderships] =
             [&self.registrations, &self.leaderships].map(|count| count.load(Ordering::Relaxed));
-        hold(registrations >= rounds * GUARDS / SHARE && leaderships >= rounds / SHARE, || {
+        hold(registrations >= rounds * GUARDS / 4 && leaderships >= rounds / 4, || {
             format!(
                 "{registrations} registrations and {leaderships} leaderships came to be in {rounds} rounds"
             )
@@ -137,7 +133,7 @@ async fn one(
     stage.stand.prepare(namespace, "reaper").await.map_err(text)?;
     let client = dial(&stage.through(proxy.endpoint(), namespace, ttl)).await?;
     let wide = dice.random();
-    let span = if wide { WIDE } else { SPAN } * stage.stand.pace();
+    let span = if wide { stage.stand.race() } else { SPAN };
     if wide {
         // With a connection, there is more to race with than the first steps of one.
         client.list(&api()).await.map_err(text)?;

@@ -233,3 +233,23 @@ pub(crate) fn session_service(
     let (address, tags, weights, checks) = ("", Vec::new(), None, vec![check]);
     body(&Body { id, name: HIDDEN, address, port: 0, tags, meta, weights, checks })
 }
+
+/// A check that is written apart from its service, whose id has another name there.
+#[derive(Debug, Serialize)]
+struct Apart<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    #[serde(rename = "Name")]
+    name: &'static str,
+    #[serde(rename = "ServiceID")]
+    service: &'a str,
+    #[serde(rename = "Status")]
+    status: &'static str,
+    #[serde(rename = "TTL")]
+    ttl: String,
+}
+
+/// A check of such a service that stands for a moment.
+pub(crate) fn wake_check(service: &str, id: &str) -> Result<Vec<u8>> {
+    body(&Apart { id, name: "stands for a moment", service, status: "passing", ttl: span(FOR_EVER) })
+}

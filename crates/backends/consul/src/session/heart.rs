@@ -21,7 +21,10 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 use super::Session;
-use crate::layout::{Liveness, liveness_check, session_service};
+use crate::{
+    api::Passed,
+    layout::{Liveness, liveness_check, session_service, wake_check},
+};
 
 const OPERATION: &str = "register";
 
@@ -48,6 +51,8 @@ pub(crate) struct Heart {
     pub(crate) joined: Notify,
     /// The service was written, or may have been.
     anchored: AtomicBool,
+    /// There are several.
+    several: Notify,
     service: String,
     check: String,
 }
@@ -80,6 +85,7 @@ impl Heart {
             mode: Mutex::default(),
             joined: Notify::new(),
             anchored: AtomicBool::new(false),
+            several: Notify::new(),
             service: format!("reception-{client}-anchor"),
             check: format!("reception-anchor-{client}"),
         }
@@ -103,6 +109,7 @@ impl Heart {
                     http.agent_register(OPERATION, id, body.clone(), true, limit).await?;
                 }
                 *mode = Mode::Shared { members: BTreeSet::from([*owner, who]) };
+                self.several.notify_one();
             }
             Mode::Shared { members } => {
                 members.insert(who);
@@ -189,6 +196,53 @@ impl Heart {
     /// Whether there is nobody who needs it.
     pub(crate) async fn is_idle(&self) -> bool {
         matches!(&*self.mode.lock().await, Mode::Idle)
+    }
+
+    /// Whether a service carries the check.
+    pub(crate) async fn is_shared(&self) -> bool {
+        matches!(&*self.mode.lock().await, Mode::Shared { .. })
+    }
+
+    /// Waits until a service carries the check.
+    pub(super) async fn shared(&self) {
+        while !self.is_shared().await {
+            self.several.notified().await;
+        }
+    }
+
+    /// Writes that service again, which the agent does not have; nobody joins or leaves meanwhile.
+    pub(super) async fn restore(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
+        let mode = self.mode.lock().await;
+        match &*mode {
+            Mode::Shared { .. } => self.write(session, operation).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes its check, and writes it again if the agent does not have it.
+    pub(super) async fn ensure(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
+        let mode = self.mode.lock().await;
+        if !matches!(&*mode, Mode::Shared { .. }) {
+            return Ok(());
+        }
+        match session.http.agent_pass(operation, &self.check, false, session.timeout()).await? {
+            Passed::Yes => Ok(()),
+            Passed::Unknown => self.write(session, operation).await,
+        }
+    }
+
+    /// Has the agent look again at all that hangs on the service: it does when one of the service's checks goes away.
+    pub(super) async fn wake(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
+        let mode = self.mode.lock().await;
+        if !matches!(&*mode, Mode::Shared { .. }) {
+            return Ok(());
+        }
+        let (check, limit) = (format!("{}-wake", self.check), session.timeout());
+        let body = wake_check(&self.service, &check)?;
+        let written = session.http.agent_check(operation, &check, body, limit).await;
+        // Also when it is not known whether it was written: left behind it would be failed when the agent starts again.
+        session.http.agent_deregister_check(operation, &check, limit).await?;
+        written
     }
 
     /// Writes the service that carries the check.

@@ -4,15 +4,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::sleep_until;
-use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use super::{Line, REPAIR, Session};
+use super::{Line, REPAIR, Session, rouse::awaken};
 use crate::{
     api::{Found, Passed, Services, parse},
     error::{error, passes},
     http::{Call, Path},
-    layout::{ALIAS, OWNER, owner_mark, owner_of_check},
+    layout::{OWNER, owner_mark},
     options::Check,
 };
 
@@ -47,10 +46,7 @@ async fn work(session: &Arc<Session>) {
         tokio::select! {
             () = sleep_until(&session.clock, next) => {}
             () = session.http.back_again() => {
-                // The agent may have started again. Before its servers have a leader nobody else has seen what it shows by now.
-                if told {
-                    drop(awaken(session).await);
-                }
+                // The agent may have started again.
                 look_at = look_at.min(session.clock.now().saturating_add(AGAIN));
                 continue;
             }
@@ -106,7 +102,7 @@ async fn pass(session: &Arc<Session>) -> Result<bool> {
                     let gone = error(ErrorKind::LeaseLost, OPERATION, "the agent does not know our check");
                     session.lines.tell(owner, Line::Lost(gone));
                 }
-                None => session.heart.write(session, OPERATION).await?,
+                None => session.heart.restore(session, OPERATION).await?,
             }
             Ok(false)
         }
@@ -147,29 +143,13 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     let seen =
         |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
     let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
-    if session.lines.lacks(asked, seen) {
+    if !session.lines.all(asked, seen) {
         session.forget_node();
-        // What they hang on stands before them, else they would come, go and come.
-        pass(session).await?;
+        // What they hang on comes first: an alias of nothing is failed.
+        session.heart.ensure(session, OPERATION).await?;
         session.lines.compare(asked, seen, &lost);
     }
     awaken(session).await
-}
-
-/// An agent that starts again forgets at times to look what an alias check stands for, and shows the instance as failed for a minute: such a one is written again.
-async fn awaken(session: &Arc<Session>) -> Result<()> {
-    if !matches!(session.heart.check().await, Some((_, None))) {
-        return Ok(());
-    }
-    let asleep = format!("Status == critical and CheckID matches `^{ALIAS}`");
-    let path = Path::of("agent/checks").with("filter", &asleep);
-    let answer = session.http.ask(&Call::get(OPERATION, path).own(), session.timeout()).await?;
-    let found: BTreeMap<String, IgnoredAny> = parse(OPERATION, "looking for failed checks", &answer.body)?;
-    for owner in found.keys().filter_map(|check| owner_of_check(check)) {
-        let failed = error(ErrorKind::LeaseLost, OPERATION, "the agent shows it as failed, and it is not");
-        session.lines.awaken(owner, failed);
-    }
-    Ok(())
 }
 
 /// What finds the registrations of this client among services. Consul 1.8 takes a record without the key for a match, and applies it to a node's services not

@@ -134,9 +134,9 @@ impl Lines {
         }
     }
 
-    /// Whether there are any that stood before `asked` and that nobody has seen.
-    pub(crate) fn lacks(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool) -> bool {
-        self.table().iter().any(|(owner, end)| end.is_missed(*owner, asked, &seen))
+    /// Whether all who stood before `asked` were seen.
+    pub(crate) fn all(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool) -> bool {
+        !self.table().iter().any(|(owner, end)| end.is_missed(*owner, asked, &seen))
     }
 
     /// Tells those who stood before `asked` and whom nobody has seen.
