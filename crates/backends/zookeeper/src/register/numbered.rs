@@ -128,11 +128,12 @@ impl Place {
         self.unsettled = true;
         let failed = |wrong| native(OPERATION, "replacing a record", wrong);
         let mut transaction = live.client.new_multi_writer();
+        let options = zk::CreateMode::EphemeralSequential.with_acls(self.session.acls());
+        // Ours first: whoever is woken by a deletion finds the id all the same.
+        transaction.add_create(&prefix, record, &options).map_err(failed)?;
         for node in nodes {
             transaction.add_delete(&node.path, Some(node.stat.version)).map_err(failed)?;
         }
-        let options = zk::CreateMode::EphemeralSequential.with_acls(self.session.acls());
-        transaction.add_create(&prefix, record, &options).map_err(failed)?;
         let commit = transaction.commit();
         let answer = async { commit.await.map_err(reason) };
         match self.session.send(OPERATION, until, answer).await? {
