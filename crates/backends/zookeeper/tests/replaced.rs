@@ -9,6 +9,7 @@ use reception_core::{
     Change, Client, ClientExt, Dialer, OnConflict, RegisterOptions, Service, ServiceName, Watcher,
 };
 use reception_lab::{ZooKeeper, eventually};
+use zookeeper_client as zk;
 
 const SOON: Duration = Duration::from_secs(20);
 const ROUNDS: u16 = 300;
@@ -39,7 +40,7 @@ async fn gone_until(watcher: &mut Box<dyn Watcher>, port: u16) -> usize {
     gone
 }
 
-async fn replaced(layout: &str) {
+async fn replaced(layout: &str, torn: usize) {
     let zookeeper = ZooKeeper::start().await.unwrap();
     let owners = [dial(&zookeeper, layout).await, dial(&zookeeper, layout).await];
     let reader = dial(&zookeeper, layout).await;
@@ -60,7 +61,7 @@ async fn replaced(layout: &str) {
         let times = gone_until(&mut watcher, port).await;
         gone.extend((times > 0).then_some(round));
     }
-    assert!(gone.len() <= TORN, "gone for a moment in {} rounds of {ROUNDS}", gone.len());
+    assert!(gone.len() <= torn, "gone for a moment in {} rounds of {ROUNDS}", gone.len());
     drop(guards);
     for client in owners.into_iter().chain([reader]) {
         client.close().await.unwrap();
@@ -69,10 +70,35 @@ async fn replaced(layout: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_is_replaced_is_not_gone_for_a_moment() {
-    replaced("curator").await;
+    replaced("curator", TORN).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_whose_node_is_numbered_is_not_gone_either() {
-    replaced("serverset").await;
+    // The new node comes before the old one goes: there is no moment between.
+    replaced("serverset", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_numbered_node_comes_before_the_one_that_it_replaces_goes() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let owners = [dial(&zookeeper, "serverset").await, dial(&zookeeper, "serverset").await];
+    let one = Service::builder("api", "10.0.0.7", 8000).id("one").build().unwrap();
+    let first = owners[0].register(one.clone()).await.unwrap();
+    let direct = zk::Client::connect(&zookeeper.endpoint().to_string()).await.unwrap();
+    let mut watcher = direct.watch("/prod/api", zk::AddWatchMode::PersistentRecursive).await.unwrap();
+    let options = RegisterOptions::default().on_conflict(OnConflict::Replace);
+    let second = owners[1].register_with(one, options).await.unwrap();
+    let mut told = Vec::new();
+    while !told.contains(&zk::EventType::NodeDeleted) {
+        let event = tokio::time::timeout(SOON, watcher.changed()).await.unwrap();
+        if event.path.starts_with("/prod/api/") {
+            told.push(event.event_type);
+        }
+    }
+    assert_eq!(told, [zk::EventType::NodeCreated, zk::EventType::NodeDeleted]);
+    drop((first, second));
+    for client in owners {
+        client.close().await.unwrap();
+    }
 }
