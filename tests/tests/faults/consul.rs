@@ -231,7 +231,10 @@ impl Stand for Stood {
         for session in sessions {
             self.server.api().put(&format!("/v1/session/destroy/{session}"), "").await?;
         }
-        for id in services {
+        let (leases, records): (Vec<_>, Vec<_>) =
+            services.into_iter().partition(|id| id.starts_with("reception-"));
+        // What the instances hang on comes last: it is written again at once.
+        for id in records.into_iter().chain(leases) {
             self.deregister(&id).await?;
         }
         Ok(())
