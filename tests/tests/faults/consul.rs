@@ -173,8 +173,8 @@ impl Stand for Stood {
     }
 
     fn connects(&self) -> u64 {
-        // Each question that is held back has a connection of its own.
-        4
+        // Each question that is held back has a connection of its own: the watch, the lock, who lives at the agent.
+        5
     }
 
     fn spare_connections(&self) -> usize {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hyper::StatusCode;
-use reception_core::Result;
+use reception_core::{ErrorKind, Result};
 use serde_json::json;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     unlike, written,
 };
 use crate::{
-    error::nonsense,
+    error::{error, nonsense},
     http::{Call, Http, Path},
 };
 
@@ -102,7 +102,7 @@ impl Http {
         Ok(answer.body.starts_with(b"true"))
     }
 
-    /// Takes a lock by transaction, which tells the index of the win; `None` when it is another's.
+    /// Takes a lock by transaction, which tells the index of the win; `None` when it is another's, LeaseLost when the session is known to be no more.
     pub(crate) async fn key_lock(
         &self,
         operation: &'static str,
@@ -117,6 +117,10 @@ impl Http {
         let call = Call::put(operation, Path::of("txn"), written(operation, &verbs)?);
         let answer = self.send(&call, limit).await?;
         match answer.status {
+            // Servers say so in words alone; who does not understand them learns it when the session is renewed.
+            StatusCode::CONFLICT if told(&answer.body, "invalid session") => {
+                Err(error(ErrorKind::LeaseLost, operation, "the session has ended"))
+            }
             StatusCode::CONFLICT => Ok(None),
             status if status.is_success() => {
                 let done: Committed = parse(operation, "taking a lock", &answer.body)?;
@@ -126,4 +130,8 @@ impl Http {
             _ => Err(unlike(operation, &format!("locking {key}"), &answer)),
         }
     }
+}
+
+fn told(body: &[u8], words: &str) -> bool {
+    String::from_utf8_lossy(body).contains(words)
 }
