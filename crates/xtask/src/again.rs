@@ -2,7 +2,7 @@
 //! never hidden, and a grave one never excused.
 
 /// With more failures than this nothing is played again: then it is not for want of a processor.
-const MOST: usize = 3;
+const MOST: usize = 5;
 
 /// How often a test has to hold, one time after the other.
 pub(crate) const TIMES: usize = 2;
@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn many_failures_are_not_played_again() {
-        let (first, beside) = (costs(&["a", "b"], ""), costs(&["c", "d"], ""));
-        assert_eq!(names(&[&first]), ["a", "b"]);
+        let (first, beside) = (costs(&["a", "b", "c"], ""), costs(&["d", "e", "f"], ""));
+        assert_eq!(names(&[&first]), ["a", "b", "c"]);
         assert!(names(&[&first, &beside]).is_empty());
     }
 
