@@ -22,7 +22,15 @@ const FRESH: Duration = Duration::from_secs(5);
 pub(crate) enum Token {
     None,
     Given(HeaderValue),
-    File { path: PathBuf, last: Mutex<(Moment, HeaderValue)> },
+    File { path: PathBuf, last: Mutex<Text> },
+}
+
+/// What a file said when it was last looked at.
+pub(crate) struct Text {
+    looked: Moment,
+    value: HeaderValue,
+    /// The last look gave no token.
+    stale: bool,
 }
 
 impl Token {
@@ -32,8 +40,8 @@ impl Token {
             (Some(_), Some(_)) => Err(error(ErrorKind::Config, "dial", "the token is given twice")),
             (Some(token), None) => Ok(Self::Given(value("the token", token.expose())?)),
             (None, Some(path)) => {
-                let last = Mutex::new((Clock::BOOT.now(), read(path)?));
-                Ok(Self::File { path: path.clone(), last })
+                let last = Text { looked: Clock::BOOT.now(), value: read(path)?, stale: false };
+                Ok(Self::File { path: path.clone(), last: Mutex::new(last) })
             }
         }
     }
@@ -45,14 +53,26 @@ impl Token {
             Self::Given(value) => Some(value.clone()),
             Self::File { path, last } => {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                if Clock::BOOT.now().saturating_since(last.0) >= FRESH {
-                    // A file that is being replaced: the last text stays good until the next look.
-                    if let Ok(value) = read(path) {
-                        last.1 = value;
-                    }
-                    last.0 = Clock::BOOT.now();
+                last.look(path, Clock::BOOT.now());
+                Some(last.value.clone())
+            }
+        }
+    }
+}
+
+impl Text {
+    /// A file that is being replaced may be missing or empty for a moment: the last token stays good until a look finds another, and the first look in vain is told.
+    fn look(&mut self, path: &Path, now: Moment) {
+        if now.saturating_since(self.looked) < FRESH {
+            return;
+        }
+        self.looked = now;
+        match read(path) {
+            Ok(value) => (self.value, self.stale) = (value, false),
+            Err(error) => {
+                if !std::mem::replace(&mut self.stale, true) {
+                    tracing::warn!(backend = NAME, %error, "the last token is used until the file tells one again");
                 }
-                Some(last.1.clone())
             }
         }
     }
@@ -90,6 +110,25 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config, "{error}");
             assert!(error.context().contains("token_file") && !error.context().contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_that_goes_leaves_its_last_token_until_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "first").unwrap();
+        let mut now = Clock::BOOT.now();
+        let mut text = Text { looked: now, value: read(&file).unwrap(), stale: false };
+        let mut after = |text: &mut Text, pause: Duration| {
+            now = now.saturating_add(pause);
+            text.look(&file, now);
+            (text.value.to_str().unwrap().to_owned(), text.stale)
+        };
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(after(&mut text, FRESH / 2), ("first".into(), false), "it was looked at too early");
+        assert_eq!(after(&mut text, FRESH), ("first".into(), true));
+        std::fs::write(&file, "second").unwrap();
+        assert_eq!(after(&mut text, FRESH), ("second".into(), false));
     }
 
     /// A file without an end would take all memory.
