@@ -54,6 +54,25 @@ impl Field {
         last.cloned().ok_or_else(|| "nobody was elected".to_owned())
     }
 
+    /// Who leads: elected last, and it has not said since that it leads no more; waited for until `limit` after now.
+    pub(crate) async fn leads(&mut self, limit: Duration) -> Result<Line, String> {
+        let end = Instant::now() + limit;
+        loop {
+            let late = Instant::now() >= end;
+            let last = self.elected_last()?;
+            let over = |line: &Line| {
+                line.pid == last.pid
+                    && line.ns > last.ns
+                    && matches!(line.event, Event::Lost | Event::Resigning)
+            };
+            if !self.lines.iter().any(over) {
+                return Ok(last);
+            }
+            must(!late, || format!("nobody leads after {last} within {limit:?}"))?;
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// That this one says from `ns` on that it leads no more, within `limit`.
     pub(crate) async fn lost(&mut self, pid: u32, from: u64, limit: Duration) -> Result<Line, String> {
         let what = format!("word of {pid} that it leads no more");

@@ -31,7 +31,8 @@ async fn revoked(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 3, &[]).await?;
     field.elected(0, PATIENCE).await?;
     for _ in 0..rounds {
-        let leader = field.elected_last()?;
+        // A fault may take two: the next one, too, that led while it went on.
+        let leader = field.leads(BACKOFF + LOAD).await?;
         let all = field.others(0);
         let at = field.fault("F21", &all, &["early"])?;
         stage.stand.revoke(field.namespace()).await.map_err(told)?;
@@ -68,7 +69,7 @@ async fn deleted(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 3, &[]).await?;
     field.elected(0, PATIENCE).await?;
     for _ in 0..rounds {
-        let leader = field.elected_last()?;
+        let leader = field.leads(BACKOFF + LOAD).await?;
         let at = field.fault("F22", &[leader.pid], &["early"])?;
         stage.stand.delete_leader(field.namespace(), Field::ELECTION).await.map_err(told)?;
         let next = field.elected(at, WORD + LOAD).await?;
