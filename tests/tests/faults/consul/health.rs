@@ -23,6 +23,8 @@ const TTL: Duration = Duration::from_secs(10);
 const SLOW: usize = 500;
 /// Before one that was let go comes again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// After the last one came, for those in the queue to be taken, and their places from others.
+const QUEUE: Duration = Duration::from_secs(1);
 /// So many connections are heard at a time.
 const HEARD: usize = 64;
 /// The agent asks this often, in this while.
@@ -76,7 +78,7 @@ async fn slow(address: SocketAddr, end: Instant) -> bool {
     while Instant::now() < end {
         if let Ok(mut socket) = TcpStream::connect(address).await {
             drop(socket.write_all(b"GET /").await);
-            if timeout_at(end, socket.read_u8()).await.is_err() {
+            if timeout_at(end + QUEUE, socket.read_u8()).await.is_err() {
                 return true;
             }
         }
