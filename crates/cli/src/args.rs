@@ -14,7 +14,8 @@ use self::values::{attribute, duration, endpoint, positive};
 /// Service discovery and leader election over the store that you already run.
 ///
 /// The store is named by a URL: --url, else the variable RECEPTION_URL, else `local:`, this machine, which needs no server. A password in
-/// --url can be seen in the list of processes: put it into a file (?password_file=PATH), or put the URL into RECEPTION_URL.
+/// --url can be seen in the list of processes: put it into a file (?password_file=PATH, or
+/// ?token_file=PATH on Consul), or put the URL into RECEPTION_URL.
 #[derive(Debug, Parser)]
 #[command(name = "reception", version, long_version = long_version(), after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -180,7 +181,7 @@ Examples:
   reception list
   reception list api -o json")]
 pub(crate) struct List {
-    /// The service; without it the names of all that have a living instance
+    /// The service; without it the names of all that have an instance, whatever its status
     pub(crate) name: Option<ServiceName>,
     /// Instances that drain or are down too
     #[arg(long)]

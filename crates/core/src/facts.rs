@@ -8,7 +8,8 @@ use crate::error::Result;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// The longest that a dead process may still be seen, by the store's own clock; zero where the operating system notices.
+    /// The longest that a dead process may still be seen, by the store's own clock; zero where the operating system notices, [`Duration::MAX`] where nobody
+    /// does.
     pub crash_bound: Duration,
     /// Whether [`Elector::candidates`](crate::Elector::candidates) can answer.
     pub candidates: bool,

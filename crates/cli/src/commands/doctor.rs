@@ -104,6 +104,8 @@ fn limits(client: &dyn Client, probe: &Probe) -> Finding {
     };
     if bound.is_zero() {
         detail.push_str("a dead process is forgotten at once");
+    } else if bound == Duration::MAX {
+        detail.push_str("a dead process is never forgotten");
     } else {
         detail.push_str(&format!("a dead process is forgotten within {bound:?}"));
     }
@@ -143,7 +145,8 @@ fn clock(passed: Duration) -> Finding {
 fn silent(error: &Error) -> Vec<Finding> {
     let refused = matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated);
     let (reach, credentials) = if refused {
-        let advice = "check user and password (or password_file) in the URL, and what that user may do";
+        let advice =
+            "check the user and password, or the token, in the URL or the file it names, and what they allow";
         let reach = Finding::good("reach", "the store answered, and refused us");
         (reach, Finding::bad("credentials", error.to_string(), advice))
     } else {

@@ -100,7 +100,8 @@ impl From<&Leader> for LeaderShape {
         let value = leader.service().is_none().then(foreign);
         let who = match (leader.service(), &value) {
             (Some(service), _) => format!("{} {}", printable(service.id().as_str()), place(service)),
-            (None, value) => printable(value.as_deref().unwrap_or_default()).into_owned(),
+            (None, Some(value)) if !value.trim().is_empty() => printable(value).into_owned(),
+            (None, _) => "(not ours)".to_owned(),
         };
         Self {
             service: leader.service().map(Instance::from),

@@ -182,7 +182,9 @@ impl Place {
     }
 
     fn patience(&self) -> Duration {
-        let bound = self.client.capabilities().crash_bound;
+        // Where nobody notices a death there is nothing to wait for.
+        let bound = Some(self.client.capabilities().crash_bound).filter(|bound| *bound < Duration::MAX);
+        let bound = bound.unwrap_or_default();
         match self.options.register.on_conflict {
             _ if self.unknown.is_some() => bound.max(OWN_WAIT),
             OnConflict::Wait => bound.max(LEAST_WAIT),
