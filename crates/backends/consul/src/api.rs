@@ -1,5 +1,6 @@
 //! The calls that we make, typed: the API that Consul 1.8 and today's releases share.
 
+mod access;
 mod lock;
 mod types;
 
@@ -190,7 +191,7 @@ impl Http {
         limit: Duration,
     ) -> Result<Answer> {
         let path = how(Path::of("health/service").then(service));
-        self.ask(&Call::get(operation, path), limit).await
+        self.ask(&Call::get(operation, path), limit).await?.seen(operation, service)
     }
 
     /// The names of all services.
@@ -201,6 +202,7 @@ impl Http {
     ) -> Result<Vec<String>> {
         let path = Path::of("catalog/services").flag("consistent");
         let answer = self.ask(&Call::get(operation, path), limit).await?;
+        let answer = answer.seen(operation, "the services")?;
         let names: BTreeMap<String, serde::de::IgnoredAny> =
             parse(operation, "listing services", &answer.body)?;
         Ok(names.into_keys().collect())

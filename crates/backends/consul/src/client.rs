@@ -13,7 +13,7 @@ use crate::{
     elect::{Election, Observers},
     error::NAME,
     http::{Call, Path},
-    options::Options,
+    options::{Check, Options},
     register::Place,
     session::Session,
     watch::{Instances, list, names},
@@ -78,7 +78,7 @@ impl Client for ConsulClient {
             clock: self.session.clock.clone(),
             backoff: Backoff::new(),
             timeout: self.session.timeout(),
-            crash_bound: self.session.crash_bound(),
+            crash_bound: self.session.patience(),
             // One question compares all registrations of the client.
             reconcile: Duration::ZERO,
         };
@@ -118,18 +118,24 @@ impl Client for ConsulClient {
         const OPERATION: &str = "probe";
         let session = Arc::clone(&self.session);
         let ask = async move {
-            let call = Call::get(OPERATION, Path::of("agent/self"));
-            Ok(session.http.probe(&call, session.timeout()).await)
+            let (http, limit) = (&session.http, session.timeout());
+            let (endpoints, answer) = http.probe(&Call::get(OPERATION, Path::of("agent/self")), limit).await;
+            let Some(answer) = answer else { return Ok((endpoints, None)) };
+            if let Some(datacenter) = &session.options.datacenter {
+                http.know_datacenter(OPERATION, datacenter, limit).await?;
+            }
+            Ok((endpoints, Some((answer, http.identity(OPERATION, limit).await?))))
         };
         let (endpoints, answer) = self.session.serve(OPERATION, ask).await?;
-        let Some(answer) = answer else {
+        let Some((answer, identity)) = answer else {
             // Nobody answered: the first error says why.
             let failed = endpoints.iter().find_map(|endpoint| endpoint.outcome.clone().err());
             return failed.map_or_else(|| Ok(Probe::new(endpoints)), Err);
         };
         let agent = parse_agent(OPERATION, &answer.body)?;
         let mut probe = Probe::new(endpoints).server("Consul").version(agent.version);
-        probe.lease = Some(self.session.lease());
+        probe.identity = identity;
+        probe.lease = (self.session.options.check != Check::None).then(|| self.session.lease());
         probe.notes.push(format!("node {} in {}", agent.node, agent.datacenter));
         Ok(probe)
     }

@@ -1,6 +1,7 @@
 //! Speaking to the agents: one pooled client for everything, one deadline for each call, one place where a path is escaped.
 
 mod agents;
+mod answer;
 mod call;
 mod gate;
 mod path;
@@ -12,13 +13,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{HeaderMap, Request, StatusCode, header};
+use hyper::{Request, StatusCode, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result, Retry};
 use reception_kit::{CancellationToken, Supervisor};
 use tokio::{sync::Notify, time::Instant};
 
 pub(crate) use agents::Hold;
 use agents::{Agent, Agents};
+pub(crate) use answer::Answer;
 pub(crate) use call::Call;
 use gate::Gates;
 pub(crate) use path::Path;
@@ -33,7 +35,6 @@ use crate::{
 
 /// The most bytes of an answer, unpacked: a list of 10,000 instances has 9 MB.
 pub(crate) const MOST_ANSWER: usize = 256 << 20;
-const INDEX: &str = "x-consul-index";
 const TOKEN: &str = "x-consul-token";
 
 /// A client of one or several agents.
@@ -54,15 +55,6 @@ struct Inner {
     gates: Gates,
     /// Goes with every request: datacenter, namespace, partition.
     scope: Vec<(&'static str, String)>,
-}
-
-/// What an agent answered.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    /// The index to wait on; zero when there is none.
-    pub(crate) index: u64,
-    pub(crate) body: Vec<u8>,
 }
 
 impl Http {
@@ -150,6 +142,15 @@ impl Http {
         self.inner.agents.move_home(to);
     }
 
+    pub(crate) fn has_token(&self) -> bool {
+        !matches!(self.inner.token, Token::None)
+    }
+
+    /// Grows when the token is another one: an agent keeps the one that came with a registration.
+    pub(crate) fn token_turn(&self) -> u64 {
+        self.inner.token.turn()
+    }
+
     /// Carries out a call, by the agent that has our registrations, else by the next one that answers.
     ///
     /// `limit` is for each agent; the whole answer has to be there by then. What broke is tried once more: an answer may be lost by a connection that was about to
@@ -203,8 +204,11 @@ impl Http {
         let step = &agent.step;
         let mut turn = None;
         if !call.urgent {
-            // The failure may be one of another call.
-            let told = |why: Error| error(why.kind(), call.operation, why.context()).with_retry(why.retry());
+            // The failure may be one of another call, which is no news to who waits for this one.
+            let told = |why: Error| {
+                let text = format!("{}: {}: {}", agent.address, call.path.plain(), why.context());
+                error(why.kind(), call.operation, text).with_retry(why.retry())
+            };
             turn = step.enter(self.count() == 1).await.map_err(told)?;
         }
         let counts = turn.is_none() && !call.urgent && !call.held;
@@ -223,20 +227,22 @@ impl Http {
                 if step.answered() {
                     self.inner.back_again.notify_one();
                 }
-                Ok(Answer { status, index: index(&headers), body })
+                if matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) {
+                    self.inner.token.refused();
+                }
+                Ok(Answer::new(status, &headers, body))
             }
             Err(why) => {
-                let text = format!("{}: {}: {why}", agent.address, call.path.plain());
                 let kind = why.kind();
-                let mut failed = error(kind, call.operation, text);
                 // Another certificate heals it, so it is tried again, slowly.
-                if kind == ErrorKind::Config {
-                    failed = failed.with_retry(SLOW);
-                }
+                let slowly = |failed: Error| {
+                    if kind == ErrorKind::Config { failed.with_retry(SLOW) } else { failed }
+                };
                 if kind != ErrorKind::Protocol {
-                    step.failed(begun, &failed);
+                    step.failed(begun, &slowly(error(kind, call.operation, why.to_string())));
                 }
-                Err(failed)
+                let text = format!("{}: {}: {why}", agent.address, call.path.plain());
+                Err(slowly(error(kind, call.operation, text)))
             }
         }
     }
@@ -299,11 +305,6 @@ impl Http {
         }
         (endpoints, first)
     }
-}
-
-/// The index of an answer; a server never means less than one by it.
-fn index(headers: &HeaderMap) -> u64 {
-    headers.get(INDEX).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 impl fmt::Debug for Http {

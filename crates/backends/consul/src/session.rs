@@ -116,6 +116,11 @@ impl Session {
 
     /// The longest that a dead process may still be seen.
     pub(crate) fn crash_bound(&self) -> Duration {
+        if self.options.check == Check::None { Duration::MAX } else { self.patience() }
+    }
+
+    /// How long a new owner waits for one that may be dying.
+    pub(crate) fn patience(&self) -> Duration {
         const SLACK: Duration = Duration::from_secs(1);
         let patience = match self.options.check {
             Check::Http | Check::Tcp => self.options.check_timeout,

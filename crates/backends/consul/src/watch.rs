@@ -85,7 +85,7 @@ impl Instances {
         let path = Path::of("health/service").then(&self.service);
         let answer = self.session.wait_for(OPERATION, path, self.index).await?;
         if answer.status.is_success() {
-            return Ok(answer);
+            return answer.seen(OPERATION, &self.service);
         }
         Err(refused(OPERATION, &format!("watching {}", self.service), answer.status, &answer.body))
     }

@@ -31,6 +31,10 @@ pub(crate) struct Text {
     value: HeaderValue,
     /// The last look gave no token.
     stale: bool,
+    /// The agent refused it: it may be an old one.
+    refused: bool,
+    /// Grows when another token is found.
+    turn: u64,
 }
 
 impl Token {
@@ -40,7 +44,7 @@ impl Token {
             (Some(_), Some(_)) => Err(error(ErrorKind::Config, "dial", "the token is given twice")),
             (Some(token), None) => Ok(Self::Given(value("the token", token.expose())?)),
             (None, Some(path)) => {
-                let last = Text { looked: Clock::BOOT.now(), value: read(path)?, stale: false };
+                let last = Text::new(read(path)?, Clock::BOOT.now());
                 Ok(Self::File { path: path.clone(), last: Mutex::new(last) })
             }
         }
@@ -58,17 +62,43 @@ impl Token {
             }
         }
     }
+
+    /// Grows when the token is another one.
+    pub(crate) fn turn(&self) -> u64 {
+        match self {
+            Self::None | Self::Given(_) => 0,
+            Self::File { path, last } => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                last.look(path, Clock::BOOT.now());
+                last.turn
+            }
+        }
+    }
+
+    /// The agent did not take it: the next request looks whether there is another one by now.
+    pub(crate) fn refused(&self) {
+        if let Self::File { last, .. } = self {
+            last.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
+        }
+    }
 }
 
 impl Text {
+    fn new(value: HeaderValue, looked: Moment) -> Self {
+        Self { looked, value, stale: false, refused: false, turn: 0 }
+    }
+
     /// A file that is being replaced may be missing or empty for a moment: the last token stays good until a look finds another, and the first look in vain is told.
     fn look(&mut self, path: &Path, now: Moment) {
-        if now.saturating_since(self.looked) < FRESH {
+        if now.saturating_since(self.looked) < FRESH && !std::mem::take(&mut self.refused) {
             return;
         }
         self.looked = now;
         match read(path) {
-            Ok(value) => (self.value, self.stale) = (value, false),
+            Ok(value) => {
+                self.turn += u64::from(value != self.value);
+                (self.value, self.stale) = (value, false);
+            }
             Err(error) => {
                 if !std::mem::replace(&mut self.stale, true) {
                     tracing::warn!(backend = NAME, %error, "the last token is used until the file tells one again");
@@ -118,17 +148,21 @@ mod tests {
         let file = folder.path().join("token");
         std::fs::write(&file, "first").unwrap();
         let mut now = Clock::BOOT.now();
-        let mut text = Text { looked: now, value: read(&file).unwrap(), stale: false };
+        let mut text = Text::new(read(&file).unwrap(), now);
         let mut after = |text: &mut Text, pause: Duration| {
             now = now.saturating_add(pause);
             text.look(&file, now);
-            (text.value.to_str().unwrap().to_owned(), text.stale)
+            (text.value.to_str().unwrap().to_owned(), text.stale, text.turn)
         };
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(after(&mut text, FRESH / 2), ("first".into(), false), "it was looked at too early");
-        assert_eq!(after(&mut text, FRESH), ("first".into(), true));
+        assert_eq!(after(&mut text, FRESH / 2), ("first".into(), false, 0), "it was looked at too early");
+        assert_eq!(after(&mut text, FRESH), ("first".into(), true, 0));
         std::fs::write(&file, "second").unwrap();
-        assert_eq!(after(&mut text, FRESH), ("second".into(), false));
+        assert_eq!(after(&mut text, FRESH), ("second".into(), false, 1));
+        std::fs::write(&file, "third").unwrap();
+        assert_eq!(after(&mut text, Duration::ZERO).0, "second", "it was looked at too early");
+        text.refused = true;
+        assert_eq!(after(&mut text, Duration::ZERO), ("third".into(), false, 2));
     }
 
     /// A file without an end would take all memory.

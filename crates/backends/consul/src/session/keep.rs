@@ -33,6 +33,7 @@ pub(super) async fn keep(session: Arc<Session>) {
 async fn work(session: &Arc<Session>) {
     let told = session.options.check == Check::Ttl;
     let mut doubtful = false;
+    let mut turn = session.http.token_turn();
     let (mut pass_at, mut look_at) = (session.clock.now(), session.clock.now().saturating_add(REPAIR));
     loop {
         if session.lines.is_empty() && session.heart.is_idle().await && session.left_nothing() {
@@ -65,6 +66,10 @@ async fn work(session: &Arc<Session>) {
             look_at = sent.saturating_add(if looked.is_ok() { REPAIR } else { REPAIR / 5 });
             looked
         };
+        let outcome = match outcome {
+            Ok(()) => write_anew(session, &mut turn).await,
+            failed => failed,
+        };
         match outcome {
             Ok(()) => {
                 if std::mem::take(&mut doubtful) {
@@ -80,6 +85,18 @@ async fn work(session: &Arc<Session>) {
             }
         }
     }
+}
+
+/// Has all written again when the token is another one: an agent speaks to the servers with the token that came with a registration, and could
+/// tell them of its end no more.
+async fn write_anew(session: &Arc<Session>, turn: &mut u64) -> Result<()> {
+    let now = session.http.token_turn();
+    if now != *turn {
+        session.heart.restore(session, OPERATION).await?;
+        *turn = now;
+        session.lines.lose_all(&error(ErrorKind::LeaseLost, OPERATION, "the token is another one now"));
+    }
+    Ok(())
 }
 
 fn due(session: &Session, sent: Moment, good: bool) -> Moment {

@@ -144,6 +144,15 @@ impl Standing {
         }
     }
 
+    /// Writes the check again when the token is another one, which the agent would tell the servers nothing without.
+    async fn write_anew(&self, session: &Arc<Session>, turn: &mut u64) {
+        let now = session.http.token_turn();
+        let members = self.members.lock().await;
+        if now != *turn && (!members.checked || self.write(session).await.is_ok()) {
+            *turn = now;
+        }
+    }
+
     async fn write(&self, session: &Arc<Session>) -> Result<()> {
         let options = &session.options;
         let body = session_service(
@@ -197,6 +206,7 @@ pub(super) async fn pace(session: Arc<Session>) {
     let work = async {
         let standing = &session.standing;
         let mut last = LONG_AGO;
+        let mut turn = session.http.token_turn();
         loop {
             let (none, leads) = {
                 let members = standing.members.lock().await;
@@ -215,7 +225,10 @@ pub(super) async fn pace(session: Arc<Session>) {
             let again = (session.options.election_ttl / 8).clamp(AGAIN, MOST_AGAIN);
             let sent = session.clock.now();
             last = match standing.pass(&session).await {
-                Ok(_) => sent,
+                Ok(_) => {
+                    standing.write_anew(&session, &mut turn).await;
+                    sent
+                }
                 Err(_) => {
                     session.move_on(OPERATION).await;
                     session.clock.now().saturating_add(again).saturating_sub(every)

@@ -1,0 +1,104 @@
+//! What a token may do, and what it is told of the rest.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reception_consul::Options;
+use reception_core::{Change, ClientExt, Error, ErrorKind, Service};
+
+use super::{MASTER, NEEDED, SOON, api, dial, guarded, one, token};
+
+/// Enough to look.
+const READING: &str = r#"
+service_prefix "" { policy = "read" }
+node_prefix "" { policy = "read" }
+"#;
+
+fn refused(error: &Error, secret: &str) {
+    let told = format!("{error} {error:?}");
+    let kinds = [ErrorKind::Denied, ErrorKind::Unauthenticated];
+    assert!(kinds.contains(&error.kind()), "{told}");
+    assert!(!told.contains(secret), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_with_the_rights_that_are_documented_does_everything() {
+    let consul = guarded().await;
+    let token = token(&consul, "needed", NEEDED).await;
+    let client = dial(consul.endpoint(), &format!("&token={token}")).await.unwrap();
+    let first = client.register(one()).await.unwrap();
+    let second = Service::builder("api", "10.0.0.8", 8080).id("two").build().unwrap();
+    let second = client.register(second).await.unwrap();
+    assert_eq!(client.list(&api()).await.unwrap().len(), 2);
+    assert!(client.names().await.unwrap().contains(&api()));
+    let mut watcher = client.watch(&api()).await.unwrap();
+    let shown = tokio::time::timeout(SOON, watcher.next()).await.unwrap().unwrap().unwrap();
+    assert!(matches!(&shown, Change::Reset(view) if view.len() == 2), "{shown:?}");
+    let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+    let leadership = elector.elect(one()).await.unwrap();
+    assert!(elector.leader().await.unwrap().is_some());
+    leadership.resign().await.unwrap();
+    let identity = client.probe().await.unwrap().identity.unwrap();
+    assert!(identity.contains("accessor") && !identity.contains(&token), "{identity}");
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    client.close().await.unwrap();
+    assert!(!format!("{client:?}").contains(&token));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_token_may_not_do_is_refused_and_nobody_prints_it() {
+    let consul = guarded().await;
+    let reading = token(&consul, "reading", READING).await;
+    let unknown = "11111111-2222-3333-4444-555555555555";
+    for token in [reading.as_str(), unknown] {
+        let client = dial(consul.endpoint(), &format!("&token={token}")).await.unwrap();
+        refused(&client.register(one()).await.unwrap_err(), token);
+        let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+        let stood = tokio::time::timeout(SOON, elector.elect(one())).await.expect("an answer in time");
+        refused(&stood.unwrap_err(), token);
+        refused(&client.probe().await.unwrap_err(), token);
+        client.close().await.unwrap();
+    }
+    // Nobody is what one without a token is: it sees nothing of what it may not read.
+    let nobody = dial(consul.endpoint(), "").await.unwrap();
+    refused(&nobody.register(one()).await.unwrap_err(), MASTER);
+    nobody.close().await.unwrap();
+}
+
+/// The name of the test below that is run in a process of its own, with the variable.
+const WITH_VARIABLE: &str = "rights::a_process_with_the_variable";
+const VARIABLE: &str = "CONSUL_HTTP_TOKEN";
+const AGENT: &str = "RECEPTION_TEST_CONSUL_AGENT";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_variable_with_the_token_is_read_when_that_is_asked_for() {
+    let consul = guarded().await;
+    let token = token(&consul, "needed", NEEDED).await;
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", WITH_VARIABLE, "--nocapture"]);
+    command.env(VARIABLE, &token).env(AGENT, consul.endpoint().to_string());
+    let played = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&played.stdout), String::from_utf8_lossy(&played.stderr));
+    assert!(played.status.success() && said.contains("1 passed"), "{said}");
+    assert!(!said.contains(&token), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "played by the test above, which sets the variable"]
+async fn a_process_with_the_variable() {
+    #[expect(clippy::disallowed_methods, reason = "where the test above says that the agent is")]
+    let agent = std::env::var(AGENT).unwrap();
+    let options = || Options::new([agent.clone()]).namespace("prod").timeout(Duration::from_secs(2));
+    let without = reception_consul::dial(options()).await.unwrap();
+    let error = without.register(one()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    let options = options().token_from_env();
+    println!("{options:?}");
+    let client = reception_consul::dial(options).await.unwrap();
+    println!("{client:?}");
+    client.register(one()).await.unwrap().close().await.unwrap();
+    client.close().await.unwrap();
+    without.close().await.unwrap();
+}

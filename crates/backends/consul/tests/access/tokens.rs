@@ -1,0 +1,114 @@
+//! A token in a file, and one that is replaced.
+
+use std::{fs, path::Path};
+
+use reception_core::{ClientExt, Dialer, ErrorKind, RegistrationState, Service};
+use reception_lab::{Proxy, ProxyOptions, eventually};
+
+use super::{NEEDED, SOON, api, dial, guarded, one, revoke, token};
+
+fn write(file: &Path, text: &str) {
+    let beside = file.with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(beside, file).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_replaced_in_its_file_counts_from_then_on() {
+    let consul = guarded().await;
+    let (first, second) = (token(&consul, "first", NEEDED).await, token(&consul, "second", NEEDED).await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    write(&file, &format!("{first}\n"));
+    let client = dial(consul.endpoint(), &format!("&ttl=2s&token_file={}", file.display())).await.unwrap();
+    let registration = client.register(one()).await.unwrap();
+
+    // The old one is taken away; the new one is there before or after.
+    write(&file, &second);
+    revoke(&consul, "first").await;
+
+    eventually(SOON, || async {
+        match client.list(&api()).await {
+            Ok(view) if view.len() == 1 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    let two = Service::builder("api", "10.0.0.8", 8080).id("two").build().unwrap();
+    let second = client.register(two).await.unwrap();
+    eventually(SOON, || async {
+        match registration.state() {
+            RegistrationState::Active => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    second.close().await.unwrap();
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
+/// An agent speaks to the servers with the token that came with a registration: it cannot tell them of its end once that token is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_with_a_token_that_is_gone_vanishes_with_its_process_all_the_same() {
+    let consul = guarded().await;
+    let (first, second) = (token(&consul, "first", NEEDED).await, token(&consul, "second", NEEDED).await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    write(&file, &first);
+    let proxy = Proxy::start_with(consul.endpoint(), ProxyOptions::default().http1(true)).await.unwrap();
+    let options = format!("&ttl=2s&election_ttl=2s&token_file={}", file.display());
+    let client = dial(proxy.endpoint(), &options).await.unwrap();
+    let registration = client.register(one()).await.unwrap();
+    let leadership = client.elector(&"reaper".parse().unwrap()).await.unwrap().elect(one()).await.unwrap();
+    let writes = || proxy.asked().iter().filter(|asked| asked.contains("agent/service/register")).count();
+    let before = writes();
+
+    write(&file, &second);
+    revoke(&consul, "first").await;
+    eventually(SOON, || async { if writes() >= before + 2 { Ok(()) } else { Err(proxy.asked()) } })
+        .await
+        .unwrap();
+    eventually(SOON, || async {
+        matches!(registration.state(), RegistrationState::Active).then_some(()).ok_or(())
+    })
+    .await
+    .unwrap();
+    assert!(leadership.is_held(), "it cost the leadership");
+
+    // For the agent it has died.
+    proxy.cut().await.unwrap();
+    let other = dial(consul.endpoint(), &format!("&token={second}")).await.unwrap();
+    let elector = other.elector(&"reaper".parse().unwrap()).await.unwrap();
+    let next = tokio::time::timeout(SOON, elector.elect(one())).await.expect("the next leader").unwrap();
+    assert!(next.token() > leadership.token());
+    eventually(SOON, || async {
+        match other.list(&api()).await {
+            Ok(view) if view.is_empty() => Ok(()),
+            shown => Err(format!("{shown:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    next.resign().await.unwrap();
+    other.close().await.unwrap();
+    proxy.heal().await.unwrap();
+    drop((registration, leadership));
+    client.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_file_that_cannot_be_used_is_named_by_dial() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    write(&empty, "\n");
+    for (file, why) in [(folder.path().join("missing"), "token_file"), (empty, "token_file")] {
+        let url = format!("consul://127.0.0.1:1/prod?token_file={}", file.display());
+        let dialer = Dialer::new().with(reception_consul::BACKEND).unwrap();
+        let error = dialer.dial(&url).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
