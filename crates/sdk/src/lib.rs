@@ -22,7 +22,7 @@
 //! # client.close().await }
 //! ```
 //!
-//! Each backend is a feature: `memory` (default), `local`, `static`, `etcd`, `zookeeper` and `exhibitor`. `observe` adds a wrapper that traces and counts, and counters of what happens
+//! Each backend is a feature: `memory` (default), `local`, `static`, `etcd`, `consul`, `zookeeper` and `exhibitor`. `observe` adds a wrapper that traces and counts, and counters of what happens
 //! inside a client; `health` a gate that registers an instance only while a check of it is good; `serde` adds `Deserialize` to names, tokens and
 //! dial URLs.
 //!

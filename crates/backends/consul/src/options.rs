@@ -187,6 +187,7 @@ impl Options {
             Some("none") => Check::None,
             Some(_) => return Err(refuse("option \"check\" is none of ttl, http, tcp and none")),
         };
+        check::needless(url, options.check)?;
         set(&mut options.interval, url.get(&INTERVAL)?);
         set(&mut options.check_timeout, url.get(&CHECK_TIMEOUT)?);
         set(&mut options.check_bind, url.get(&CHECK_BIND)?);
@@ -310,12 +311,16 @@ mod tests {
             "consul://a?nonsense=1",
             "consul://a?deregister_after=59s",
             "consul://a?deregister_after=9000h",
-            "consul://a?interval=500ms",
-            "consul://a?check_timeout=1ms",
+            "consul://a?check=tcp&check_timeout=1ms",
             "consul://a?check=http&check_bind=8600",
-            "consul://a?check_bind=localhost:0",
-            "consul://a?check_bind=127.0.0.1",
-            "consul://a?check_host=http://a",
+            "consul://a?check=http&check_bind=localhost:0",
+            "consul://a?check=http&check_bind=127.0.0.1",
+            "consul://a?check=http&check_host=http://a",
+            "consul://a?check=http&interval=500ms",
+            "consul://a?interval=2s",
+            "consul://a?check=none&check_timeout=2s",
+            "consul://a?check_host=a",
+            "consul://a?check=tcp&check_bind=127.0.0.1:0",
         ] {
             let refused = read(url).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Config, "{url}: {refused}");

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use reception_core::{Result, Service};
+use reception_core::{DialUrl, Result, Service};
 
-use super::{Options, refuse};
+use super::{CHECK_BIND, CHECK_HOST, CHECK_TIMEOUT, Check, INTERVAL, Options, refuse};
 
 /// What Consul raises a shorter one to.
 const LEAST_FORGET: Duration = Duration::from_secs(60);
@@ -67,6 +67,21 @@ impl Options {
         Service::new("check", host, 1).map_err(|_| wrong())?;
         Ok(Some(Announced { host: host.to_owned(), port }))
     }
+}
+
+/// Refuses an option that this kind of check makes nothing of: who gives it expects something.
+pub(super) fn needless(url: &DialUrl, check: Check) -> Result<()> {
+    let asked = [INTERVAL.spec().key(), CHECK_TIMEOUT.spec().key()];
+    let listens = [CHECK_BIND.spec().key(), CHECK_HOST.spec().key()];
+    for key in url.options() {
+        let with = match check {
+            Check::Ttl | Check::None if asked.contains(&key) => "check=http and check=tcp",
+            Check::Ttl | Check::None | Check::Tcp if listens.contains(&key) => "check=http",
+            _ => continue,
+        };
+        return Err(refuse(format!("option \"{key}\" means something with {with} alone")));
+    }
+    Ok(())
 }
 
 /// An address as it stands in a URL.
