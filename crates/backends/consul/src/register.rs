@@ -128,6 +128,7 @@ impl Place {
         let body = |liveness: &Liveness| instance(names, service, owners, liveness, forget);
         // Before the await: a future that is dropped there leaves a write on its way.
         self.written = true;
+        session.lines.write(self.owner, session.http.token_turn());
         let asked = (options.interval, options.check_timeout);
         let liveness = match options.check {
             Check::Ttl => match session.heart.join(&session, self.owner).await? {

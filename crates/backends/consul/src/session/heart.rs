@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct Heart {
     pub(crate) joined: Notify,
     /// The service was written, or may have been.
     anchored: AtomicBool,
+    /// Which token it was written with.
+    turn: AtomicU64,
     /// There are several.
     several: Notify,
     service: String,
@@ -85,6 +87,7 @@ impl Heart {
             mode: Mutex::default(),
             joined: Notify::new(),
             anchored: AtomicBool::new(false),
+            turn: AtomicU64::new(0),
             several: Notify::new(),
             service: format!("reception-{client}-anchor"),
             check: format!("reception-anchor-{client}"),
@@ -210,6 +213,11 @@ impl Heart {
         }
     }
 
+    /// Whether a service was written with an older token.
+    pub(super) fn is_older(&self, turn: u64) -> bool {
+        self.anchored.load(Ordering::Acquire) && self.turn.load(Ordering::Acquire) < turn
+    }
+
     /// Writes that service again, which the agent does not have; nobody joins or leaves meanwhile.
     pub(super) async fn restore(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
         let mode = self.mode.lock().await;
@@ -257,7 +265,9 @@ impl Heart {
         )?;
         // Before the await: a future that is dropped there leaves a write on its way.
         self.anchored.store(true, Ordering::Release);
+        let turn = session.http.token_turn();
         session.http.agent_register(operation, &self.service, body, true, session.timeout()).await?;
+        self.turn.store(turn, Ordering::Release);
         // An agent that restarts knows of a check that was passed once; any other one begins as failed, and all that hangs on it.
         drop(session.http.agent_pass(operation, &self.check, false, session.timeout()).await);
         Ok(())

@@ -33,7 +33,6 @@ pub(super) async fn keep(session: Arc<Session>) {
 async fn work(session: &Arc<Session>) {
     let told = session.options.check == Check::Ttl;
     let mut doubtful = false;
-    let mut turn = session.http.token_turn();
     let (mut pass_at, mut look_at) = (session.clock.now(), session.clock.now().saturating_add(REPAIR));
     loop {
         if session.lines.is_empty() && session.heart.is_idle().await && session.left_nothing() {
@@ -67,7 +66,7 @@ async fn work(session: &Arc<Session>) {
             looked
         };
         let outcome = match outcome {
-            Ok(()) => write_anew(session, &mut turn).await,
+            Ok(()) => write_anew(session).await,
             failed => failed,
         };
         match outcome {
@@ -87,15 +86,15 @@ async fn work(session: &Arc<Session>) {
     }
 }
 
-/// Has all written again when the token is another one: an agent speaks to the servers with the token that came with a registration, and could
+/// Has written again what was written with another token: an agent speaks to the servers with the token that came with a registration, and could
 /// tell them of its end no more.
-async fn write_anew(session: &Arc<Session>, turn: &mut u64) -> Result<()> {
-    let now = session.http.token_turn();
-    if now != *turn {
+async fn write_anew(session: &Arc<Session>) -> Result<()> {
+    let turn = session.http.token_turn();
+    if session.heart.is_older(turn) {
+        // Before what hangs on it.
         session.heart.restore(session, OPERATION).await?;
-        *turn = now;
-        session.lines.lose_all(&error(ErrorKind::LeaseLost, OPERATION, "the token is another one now"));
     }
+    session.lines.lose_older(turn, &error(ErrorKind::LeaseLost, OPERATION, "the token is another one now"));
     Ok(())
 }
 

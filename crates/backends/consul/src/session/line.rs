@@ -24,6 +24,8 @@ struct End {
     id: String,
     /// Since when it stands, as far as we know.
     settled: Option<Moment>,
+    /// Which token it was written with.
+    turn: u64,
     /// Its withdrawal began then.
     leaving: Option<(Moment, String)>,
     tell: watch::Sender<Line>,
@@ -47,7 +49,7 @@ impl Lines {
 
     pub(crate) fn open(&self, owner: Uuid, id: &str) -> watch::Receiver<Line> {
         let (tell, hear) = watch::channel(Line::Fine);
-        self.table().insert(owner, End { id: id.to_owned(), settled: None, leaving: None, tell });
+        self.table().insert(owner, End { id: id.to_owned(), settled: None, turn: 0, leaving: None, tell });
         hear
     }
 
@@ -62,6 +64,13 @@ impl Lines {
             if at.is_some() {
                 end.tell.send_replace(Line::Fine);
             }
+        }
+    }
+
+    /// It is written with this token.
+    pub(crate) fn write(&self, owner: Uuid, turn: u64) {
+        if let Some(end) = self.table().get_mut(&owner) {
+            end.turn = turn;
         }
     }
 
@@ -130,6 +139,14 @@ impl Lines {
     /// Tells everyone to write again.
     pub(crate) fn lose_all(&self, lost: &Error) {
         for end in self.table().values() {
+            end.tell.send_replace(Line::Lost(lost.clone()));
+        }
+    }
+
+    /// Tells those who stand by an older token to write again.
+    pub(crate) fn lose_older(&self, turn: u64, lost: &Error) {
+        for end in self.table().values_mut().filter(|end| end.turn < turn && end.settled.is_some()) {
+            end.settled = None;
             end.tell.send_replace(Line::Lost(lost.clone()));
         }
     }

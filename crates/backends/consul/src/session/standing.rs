@@ -3,7 +3,14 @@
 //! It is apart from that of the registrations, so that a short pause of the process costs a leadership and not the instances. The moment
 //! before the last pass that was acknowledged is what every leader's deadline is counted from.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::sleep_until;
@@ -26,6 +33,8 @@ pub(crate) struct Standing {
     changed: Notify,
     /// The last pass that was acknowledged.
     passed: watch::Sender<Option<Pass>>,
+    /// Which token the check was written with.
+    turn: AtomicU64,
     service: String,
     check: String,
 }
@@ -79,6 +88,7 @@ impl Standing {
             members: Mutex::default(),
             changed: Notify::new(),
             passed: watch::channel(None).0,
+            turn: AtomicU64::new(0),
             service: format!("reception-{client}-election"),
             check: format!("reception-election-{client}"),
         }
@@ -145,11 +155,11 @@ impl Standing {
     }
 
     /// Writes the check again when the token is another one, which the agent would tell the servers nothing without.
-    async fn write_anew(&self, session: &Arc<Session>, turn: &mut u64) {
-        let now = session.http.token_turn();
+    async fn write_anew(&self, session: &Arc<Session>) {
         let members = self.members.lock().await;
-        if now != *turn && (!members.checked || self.write(session).await.is_ok()) {
-            *turn = now;
+        if members.checked && self.turn.load(Ordering::Acquire) < session.http.token_turn() {
+            // If that fails, the next pass does it.
+            drop(self.write(session).await);
         }
     }
 
@@ -162,7 +172,10 @@ impl Standing {
             options.election_ttl,
             options.deregister_after,
         )?;
-        session.http.agent_register(OPERATION, &self.service, body, true, session.timeout()).await
+        let turn = session.http.token_turn();
+        session.http.agent_register(OPERATION, &self.service, body, true, session.timeout()).await?;
+        self.turn.store(turn, Ordering::Release);
+        Ok(())
     }
 
     /// The last pass, if it is not older than half the time to live; else passes now.
@@ -206,7 +219,6 @@ pub(super) async fn pace(session: Arc<Session>) {
     let work = async {
         let standing = &session.standing;
         let mut last = LONG_AGO;
-        let mut turn = session.http.token_turn();
         loop {
             let (none, leads) = {
                 let members = standing.members.lock().await;
@@ -226,7 +238,7 @@ pub(super) async fn pace(session: Arc<Session>) {
             let sent = session.clock.now();
             last = match standing.pass(&session).await {
                 Ok(_) => {
-                    standing.write_anew(&session, &mut turn).await;
+                    standing.write_anew(&session).await;
                     sent
                 }
                 Err(_) => {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use reception_core::{ClientExt, Dialer, ErrorKind, RegistrationState, Service};
+use reception_core::{ClientExt, Dialer, ErrorKind, Registration, RegistrationState, Service};
 use reception_lab::{Proxy, ProxyOptions, eventually};
 
 use super::{NEEDED, SOON, api, dial, guarded, one, revoke, token};
@@ -53,6 +53,15 @@ async fn a_token_that_is_replaced_in_its_file_counts_from_then_on() {
 /// An agent speaks to the servers with the token that came with a registration: it cannot tell them of its end once that token is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_with_a_token_that_is_gone_vanishes_with_its_process_all_the_same() {
+    gone_with_its_process(&["one"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_that_were_written_with_a_token_that_is_gone_vanish_with_their_process() {
+    gone_with_its_process(&["one", "two", "three"]).await;
+}
+
+async fn gone_with_its_process(ids: &[&str]) {
     let consul = guarded().await;
     let (first, second) = (token(&consul, "first", NEEDED).await, token(&consul, "second", NEEDED).await);
     let folder = tempfile::tempdir().unwrap();
@@ -61,18 +70,23 @@ async fn what_was_written_with_a_token_that_is_gone_vanishes_with_its_process_al
     let proxy = Proxy::start_with(consul.endpoint(), ProxyOptions::default().http1(true)).await.unwrap();
     let options = format!("&ttl=2s&election_ttl=2s&token_file={}", file.display());
     let client = dial(proxy.endpoint(), &options).await.unwrap();
-    let registration = client.register(one()).await.unwrap();
+    let mut registrations = Vec::new();
+    for id in ids {
+        let service = Service::builder("api", "10.0.0.7", 8080).id(id).build().unwrap();
+        registrations.push(client.register(service).await.unwrap());
+    }
     let leadership = client.elector(&"reaper".parse().unwrap()).await.unwrap().elect(one()).await.unwrap();
     let writes = || proxy.asked().iter().filter(|asked| asked.contains("agent/service/register")).count();
     let before = writes();
 
     write(&file, &second);
     revoke(&consul, "first").await;
-    eventually(SOON, || async { if writes() >= before + 2 { Ok(()) } else { Err(proxy.asked()) } })
-        .await
-        .unwrap();
+    // The instances, the check of elections, and what several hang on.
+    let expected = before + ids.len() + 1 + usize::from(ids.len() > 1);
     eventually(SOON, || async {
-        matches!(registration.state(), RegistrationState::Active).then_some(()).ok_or(())
+        let active = |registration: &Registration| matches!(registration.state(), RegistrationState::Active);
+        let well = writes() >= expected && registrations.iter().all(active);
+        if well { Ok(()) } else { Err(format!("{} of {expected}: {:?}", writes(), proxy.asked())) }
     })
     .await
     .unwrap();
@@ -82,7 +96,7 @@ async fn what_was_written_with_a_token_that_is_gone_vanishes_with_its_process_al
     proxy.cut().await.unwrap();
     let other = dial(consul.endpoint(), &format!("&token={second}")).await.unwrap();
     let elector = other.elector(&"reaper".parse().unwrap()).await.unwrap();
-    let next = tokio::time::timeout(SOON, elector.elect(one())).await.expect("the next leader").unwrap();
+    let next = tokio::time::timeout(SOON, elector.elect(one())).await.unwrap().unwrap();
     assert!(next.token() > leadership.token());
     eventually(SOON, || async {
         match other.list(&api()).await {
@@ -95,7 +109,7 @@ async fn what_was_written_with_a_token_that_is_gone_vanishes_with_its_process_al
     next.resign().await.unwrap();
     other.close().await.unwrap();
     proxy.heal().await.unwrap();
-    drop((registration, leadership));
+    drop((registrations, leadership));
     client.close().await.unwrap();
 }
 
