@@ -126,8 +126,8 @@ impl Http {
 
     async fn gone(&self, call: Call, id: &str, limit: Duration) -> Result<()> {
         let answer = self.carry(id, call, limit).await?;
-        let unknown =
-            answer.status == StatusCode::NOT_FOUND || says(&answer, "Unknown") || says(&answer, "unknown");
+        let unknown = answer.status == StatusCode::NOT_FOUND
+            || ["Unknown service", "Unknown check", "unknown check"].iter().any(|words| says(&answer, words));
         if answer.status.is_success() || unknown {
             return Ok(());
         }

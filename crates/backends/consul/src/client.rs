@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// All watchers lose an agent at one moment: their first tries to read again are spread over this span.
-const SPREAD: Duration = Duration::from_millis(500);
+const SPREAD: Duration = Duration::from_secs(1);
 /// The longest wait before a question is asked again.
 const RETRY: Duration = Duration::from_secs(5);
 

@@ -10,7 +10,7 @@ mod settling;
 
 use std::{sync::Arc, time::Duration};
 
-use reception_core::{Error, ErrorKind, Result, Service};
+use reception_core::{Error, ErrorKind, Result, Service, Status};
 use reception_kit::{Attempt, News, Slot};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::{
     api::Held,
     error::error,
     http::Hold,
-    layout::{Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check, owner_of_mark},
+    layout::{HIDDEN, Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check, owner_of_mark},
     options::Check,
     session::{Line, Session, Tie},
 };
@@ -67,6 +67,10 @@ impl Place {
             _ => Liveness::None,
         };
         instance(&session.names, service, (session.client, owner), &liveness, Duration::ZERO)?;
+        if session.names.service(service.name()) == HIDDEN {
+            let context = format!("the name {HIDDEN} is that of our own checks");
+            return Err(error(ErrorKind::InvalidInstance, OPERATION, context));
+        }
         let id = session.names.instance(service.name(), service.id());
         if !session.wanted.take(&id, owner) {
             let context = format!("{}/{} is registered by this client", service.name(), service.id());
@@ -128,7 +132,8 @@ impl Place {
         let body = |liveness: &Liveness| instance(names, service, owners, liveness, forget);
         // Before the await: a future that is dropped there leaves a write on its way.
         self.written = true;
-        session.lines.write(self.owner, session.http.token_turn());
+        let stated = service.status() != Status::Up;
+        session.lines.write(self.owner, session.http.token_turn(), stated);
         let asked = (options.interval, options.check_timeout);
         let liveness = match options.check {
             Check::Ttl => match session.heart.join(&session, self.owner).await? {
@@ -177,7 +182,7 @@ impl Slot for Place {
             Err(_) => {
                 session.forget_node();
                 let text = format!("{} was not seen in the catalog within {limit:?}", self.id);
-                Err(error(ErrorKind::Timeout, OPERATION, text))
+                Err(error(ErrorKind::Unavailable, OPERATION, text))
             }
         };
         if written.is_ok() {
@@ -214,7 +219,7 @@ impl Slot for Place {
                 removed
             }
             Err(_) => Err(error(
-                ErrorKind::Timeout,
+                ErrorKind::Unavailable,
                 "close",
                 format!("{} was not removed within {limit:?}", self.id),
             )),

@@ -1,6 +1,7 @@
 //! What the registrations, watches and candidacies of one client share: the agents, the checks that say that this process lives, and what
 //! is known of how it goes.
 
+mod brake;
 mod health;
 mod heart;
 mod home;
@@ -18,6 +19,7 @@ use reception_kit::{CancellationToken, Supervisor, Wanted};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub(crate) use brake::Brake;
 use health::Health;
 pub(crate) use heart::{Heart, Tie};
 use home::Home;
@@ -123,7 +125,8 @@ impl Session {
     pub(crate) fn patience(&self) -> Duration {
         const SLACK: Duration = Duration::from_secs(1);
         let patience = match self.options.check {
-            Check::Http | Check::Tcp => self.options.check_timeout,
+            // Two misses are a death, and the interval begins when a question has ended.
+            Check::Http | Check::Tcp => self.options.check_timeout * 2,
             Check::Ttl | Check::None => Duration::ZERO,
         };
         self.lease() + patience + SLACK

@@ -15,7 +15,7 @@ use table::{Changes, Table};
 use crate::{
     error::{error, refused},
     http::{Answer, Path},
-    session::Session,
+    session::{Brake, Session},
 };
 
 const OPERATION: &str = "watch";
@@ -31,6 +31,7 @@ pub(crate) struct Instances {
     table: Table,
     index: u64,
     naming: Naming,
+    brake: Brake,
     /// Grows with every view.
     revision: u64,
 }
@@ -77,6 +78,7 @@ impl Instances {
             table: Table::new(name, &session.names),
             index: 0,
             naming: Naming::Needless,
+            brake: Brake::new(),
             revision: 0,
         }
     }
@@ -153,6 +155,7 @@ impl Source for Instances {
             if self.index == 0 {
                 tokio::time::sleep(WITHOUT_INDEX).await;
             }
+            self.brake.pass().await;
             let before = self.index;
             let answer = match self.ask().await {
                 Ok(answer) => answer,

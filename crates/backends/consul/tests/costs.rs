@@ -263,6 +263,7 @@ async fn processor_time_of_a_change_among_ten_thousand() {
         "measured: {change:?} a change, all that the process does; {parse:?} to parse {} bytes: {share:.2}",
         plain.len()
     );
+    assert!(share <= 0.3, "{share:.2} of the whole answer as generic JSON");
     client.close().await.unwrap();
 }
 

@@ -6,10 +6,14 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
 use reception_consul::Options;
-use reception_core::{Change, Client, ClientExt, Dialer, ErrorKind, Result, Service, ServiceName};
-use reception_lab::{Consul, ConsulOptions, ConsulTls};
+use reception_core::{
+    Change, Client, ClientExt, Dialer, ErrorKind, RegistrationState, Result, Service, ServiceName,
+};
+use reception_lab::{Consul, ConsulOptions, ConsulTls, eventually};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -40,7 +44,17 @@ impl Authority {
     }
 
     fn sign(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
+        self.sign_as(name, CertificateParams::new(vec![subject.to_owned()]).unwrap())
+    }
+
+    /// A certificate whose time has passed.
+    fn sign_expired(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
         let mut params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+        self.sign_as(name, params)
+    }
+
+    fn sign_as(&self, name: &str, mut params: CertificateParams) -> (PathBuf, PathBuf) {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap();
@@ -113,6 +127,59 @@ async fn what_is_not_trusted_is_refused_and_says_why() {
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert!(error.to_string().contains("certificate"), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_certificate_is_taken_and_one_whose_time_has_passed_is_waited_out() {
+    let authority = Authority::new();
+    let (cert, key) = authority.sign("agent", "127.0.0.1");
+    let tls = ConsulTls::new(&authority.ca, cert, key);
+    let consul = Consul::start_with(ConsulOptions::default().durable(true).tls(tls)).await.unwrap();
+    let client = secure(&consul, &format!("ca={}", authority.ca.display())).await;
+    let one = Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+    let registration = client.register(one).await.unwrap();
+    let mut watcher = client.watch(&api()).await.unwrap();
+    // What is not trusted is tried again every 30 s.
+    let mut next = async || tokio::time::timeout(SOON * 3, watcher.next()).await.unwrap().unwrap().unwrap();
+    assert!(matches!(next().await, Change::Reset(view) if view.len() == 1));
+
+    authority.sign_expired("agent", "127.0.0.1");
+    consul.restart().await.unwrap();
+    while !matches!(next().await, Change::Stale(_)) {}
+    eventually(SOON, || async {
+        match client.list(&api()).await {
+            Err(error) if error.kind() == ErrorKind::Config && error.to_string().contains("certificate") => {
+                Ok(())
+            }
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+
+    authority.sign("agent", "127.0.0.1");
+    consul.restart().await.unwrap();
+    eventually(SOON * 2, || async {
+        let (state, view) = (registration.state(), client.list(&api()).await);
+        let well =
+            matches!(state, RegistrationState::Active) && view.as_ref().is_ok_and(|view| view.len() == 1);
+        if well { Ok(()) } else { Err(format!("{state:?} {view:?}")) }
+    })
+    .await
+    .unwrap();
+    // It may have been away too long: then it is seen to come back.
+    let whole = async {
+        loop {
+            match next().await {
+                Change::Reset(view) if view.len() == 1 => return,
+                Change::Patch(patch) if !patch.upserted().is_empty() => return,
+                _ => {}
+            }
+        }
+    };
+    whole.await;
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,7 @@ use crate::{
     error::error,
     http::Path,
     layout::{span, write_domain},
-    session::{Pacer, Session},
+    session::{Brake, Pacer, Session},
 };
 
 const OPERATION: &str = "elect";
@@ -100,7 +100,7 @@ impl Candidacy {
             match session.http.session_create(OPERATION, &asked, session.timeout()).await {
                 Ok(id) => break Own { id, renewed },
                 // The agent has not told the servers of the check yet, or they did not hear that it passes.
-                Err(early) if early.context().contains("heck") && begun.elapsed() < session.timeout() => {
+                Err(early) if is_early(&early) && begun.elapsed() < session.timeout() => {
                     // Or it does not know of it any more.
                     if !std::mem::replace(&mut passed, true) {
                         drop(session.standing.pass(&session).await);
@@ -172,10 +172,13 @@ impl Candidacy {
     fn renew_at(&self, due: Moment) -> Work<(Moment, Result<bool>)> {
         let session = Arc::clone(&self.session);
         let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
+        let ttl = self.session_ttl();
         Box::pin(async move {
             sleep_until(&session.clock, due).await;
             let sent = session.clock.now();
-            (sent, session.http.session_renew(OPERATION, &own, session.timeout()).await)
+            // One answer that is lost leaves time for another try.
+            let limit = session.timeout().min(ttl / 4);
+            (sent, session.http.session_renew(OPERATION, &own, limit).await)
         })
     }
 
@@ -222,7 +225,9 @@ impl Candidacy {
         let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
         let mut index = index;
         Box::pin(async move {
+            let mut brake = Brake::new();
             loop {
+                brake.pass().await;
                 let path = Path::of("kv").key(&key);
                 let asked = session.wait_for(OPERATION, path, index).await;
                 match asked.and_then(|answer| key_answer(OPERATION, &key, &answer)) {
@@ -246,6 +251,12 @@ impl Candidacy {
     }
 }
 
+/// Whether the servers said that they do not know the check, or not as passing.
+fn is_early(refused: &Error) -> bool {
+    let (_, said) = refused.context().split_once("the agent answered 500").unwrap_or_default();
+    said.contains("heck")
+}
+
 impl Claim for Candidacy {
     async fn win(&mut self) -> Result<Won> {
         (self.eye, self.renewal) = (None, None);
@@ -253,7 +264,7 @@ impl Claim for Candidacy {
         let consistent = |path: Path| path.flag("consistent");
         let limit = self.session.timeout();
         let (mut index, mut pair) = self.session.http.key(OPERATION, &self.key, consistent, limit).await?;
-        let (mut refused, mut seen) = (0_u32, None);
+        let (mut refused, mut seen, mut brake) = (0_u32, None, Brake::new());
         loop {
             match pair.as_ref().and_then(Pair::holder) {
                 // The reply to an earlier try was lost: the check has to be passed after this look.
@@ -298,6 +309,7 @@ impl Claim for Candidacy {
             if index == 0 || refused > 1 {
                 tokio::time::sleep(AGAIN / 5).await;
             }
+            brake.pass().await;
             let (next, found) = self.wait(index).await?;
             index = if next < index { 0 } else { next };
             pair = found;

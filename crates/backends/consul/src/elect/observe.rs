@@ -10,7 +10,7 @@ use crate::{
     api::{Pair, key_answer},
     error::error,
     http::Path,
-    session::Session,
+    session::{Brake, Session},
 };
 
 const OPERATION: &str = "observe";
@@ -23,11 +23,13 @@ pub(crate) struct Observer {
     key: String,
     index: u64,
     domain: Option<[u8; 16]>,
+    brake: Brake,
 }
 
 impl Observer {
     pub(crate) fn new(session: &Arc<Session>, name: &ElectionName) -> Self {
-        Self { session: Arc::clone(session), key: session.names.lock(name), index: 0, domain: None }
+        let (session, key) = (Arc::clone(session), session.names.lock(name));
+        Self { session, key, index: 0, domain: None, brake: Brake::new() }
     }
 
     async fn ask(&self, index: u64) -> Result<(u64, Option<Pair>)> {
@@ -72,6 +74,7 @@ impl Source for Observer {
             if self.index == 0 {
                 tokio::time::sleep(WITHOUT_INDEX).await;
             }
+            self.brake.pass().await;
             let (index, pair) = self.ask(self.index).await.map_err(Break::Failed)?;
             if index < self.index {
                 let text = format!("the index went back from {} to {index}", self.index);

@@ -38,6 +38,8 @@ pub(super) struct Home {
 struct Known {
     /// An agent and the name of its node.
     node: Option<(usize, Arc<str>)>,
+    /// As it was known last, when it has to be asked for again.
+    last: Option<(usize, Arc<str>)>,
     /// Agents that were the home, each with its node: something of ours may still be there.
     left: BTreeMap<usize, Option<Arc<str>>>,
 }
@@ -70,7 +72,17 @@ impl Session {
 
     /// The agent at the home's address may be another one by now: its name is asked for again.
     pub(crate) fn forget_node(&self) {
-        self.home.known().node = None;
+        let mut known = self.home.known();
+        if let Some(node) = known.node.take() {
+            known.last = Some(node);
+        }
+    }
+
+    /// The name of an agent's node as it was known last.
+    fn last_node(&self, at: usize) -> Option<Arc<str>> {
+        let known = self.home.known();
+        let mut names = [&known.node, &known.last].into_iter().flatten();
+        names.find(|(of, _)| *of == at).map(|(_, node)| Arc::clone(node))
     }
 
     /// Refuses what is of another datacenter than our agent: it would be written to the agent all the same.
@@ -122,7 +134,7 @@ impl Session {
         }
         for at in (1..count).map(|step| (home + step) % count) {
             if self.answers(operation, at).await {
-                let node = self.known_node();
+                let node = self.last_node(home);
                 self.home.known().left.insert(home, node);
                 self.http.move_home(at);
                 tracing::warn!(backend = crate::error::NAME, "another agent takes over what is registered");

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::sleep_until;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use super::{Line, REPAIR, Session, rouse::awaken};
@@ -11,7 +12,7 @@ use crate::{
     api::{Found, Passed, Services, parse},
     error::{error, passes},
     http::{Call, Path},
-    layout::{OWNER, owner_mark},
+    layout::{OWNER, liveness_check, owner_mark, status_check},
     options::Check,
 };
 
@@ -156,9 +157,18 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
         session.http.ask(&Call::get(OPERATION, Path::of("status/leader")).own(), session.timeout()).await?;
     }
     let found = session.found(OPERATION, &session.node(OPERATION).await?).await?;
-    let seen =
-        |id: &str, owner: Uuid| found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner));
-    let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog does not have it");
+    let checks = session.checks(OPERATION).await?;
+    let checked = |owner: Uuid| {
+        session.options.check == Check::None
+            || [false, true].iter().any(|alias| checks.contains_key(&liveness_check(owner, *alias)))
+    };
+    // One without its check would be up for ever, whoever took it away.
+    let seen = |id: &str, owner: Uuid, stated: bool| {
+        found.get(id).is_some_and(|mark| *mark == owner_mark(session.client, owner))
+            && checked(owner)
+            && (!stated || checks.contains_key(&status_check(owner)))
+    };
+    let lost = error(ErrorKind::LeaseLost, OPERATION, "the catalog or the agent does not have all of it");
     if !session.lines.all(asked, seen) {
         session.forget_node();
         // What they hang on comes first: an alias of nothing is failed.
@@ -194,5 +204,12 @@ impl Session {
         let answer = self.http.ask(&Call::get(operation, path), self.timeout()).await?;
         let found: Option<Services> = parse(operation, "comparing with the catalog", &answer.body)?;
         Ok(marked(self, found.and_then(|found| found.services).into_iter().flatten()))
+    }
+
+    /// The checks of clients of ours that our agent has.
+    async fn checks(&self, operation: &'static str) -> Result<BTreeMap<String, IgnoredAny>> {
+        let path = Path::of("agent/checks").with("filter", "CheckID matches `^reception-`");
+        let answer = self.http.ask(&Call::get(operation, path).own(), self.timeout()).await?;
+        parse(operation, "listing our checks", &answer.body)
     }
 }

@@ -26,6 +26,8 @@ struct End {
     settled: Option<Moment>,
     /// Which token it was written with.
     turn: u64,
+    /// It has a check that states its status.
+    stated: bool,
     /// Its withdrawal began then.
     leaving: Option<(Moment, String)>,
     tell: watch::Sender<Line>,
@@ -33,8 +35,8 @@ struct End {
 
 impl End {
     /// Whether it stood before `asked`, and nobody has seen it.
-    fn is_missed(&self, owner: Uuid, asked: Moment, seen: impl Fn(&str, Uuid) -> bool) -> bool {
-        self.settled.is_some_and(|settled| settled < asked) && !seen(&self.id, owner)
+    fn is_missed(&self, owner: Uuid, asked: Moment, seen: impl Fn(&str, Uuid, bool) -> bool) -> bool {
+        self.settled.is_some_and(|settled| settled < asked) && !seen(&self.id, owner, self.stated)
     }
 }
 
@@ -49,7 +51,10 @@ impl Lines {
 
     pub(crate) fn open(&self, owner: Uuid, id: &str) -> watch::Receiver<Line> {
         let (tell, hear) = watch::channel(Line::Fine);
-        self.table().insert(owner, End { id: id.to_owned(), settled: None, turn: 0, leaving: None, tell });
+        self.table().insert(
+            owner,
+            End { id: id.to_owned(), settled: None, turn: 0, stated: false, leaving: None, tell },
+        );
         hear
     }
 
@@ -67,10 +72,10 @@ impl Lines {
         }
     }
 
-    /// It is written with this token.
-    pub(crate) fn write(&self, owner: Uuid, turn: u64) {
+    /// It is written with this token, and with a check that states its status or without one.
+    pub(crate) fn write(&self, owner: Uuid, turn: u64, stated: bool) {
         if let Some(end) = self.table().get_mut(&owner) {
-            end.turn = turn;
+            (end.turn, end.stated) = (turn, stated);
         }
     }
 
@@ -152,12 +157,12 @@ impl Lines {
     }
 
     /// Whether all who stood before `asked` were seen.
-    pub(crate) fn all(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool) -> bool {
+    pub(crate) fn all(&self, asked: Moment, seen: impl Fn(&str, Uuid, bool) -> bool) -> bool {
         !self.table().iter().any(|(owner, end)| end.is_missed(*owner, asked, &seen))
     }
 
     /// Tells those who stood before `asked` and whom nobody has seen.
-    pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid) -> bool, lost: &Error) {
+    pub(crate) fn compare(&self, asked: Moment, seen: impl Fn(&str, Uuid, bool) -> bool, lost: &Error) {
         for (owner, end) in self.table().iter_mut() {
             if end.is_missed(*owner, asked, &seen) {
                 end.settled = None;

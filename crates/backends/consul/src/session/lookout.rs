@@ -8,12 +8,15 @@ use std::{
     time::Duration,
 };
 
-use reception_core::{Error, Result};
+use reception_core::{Error, ErrorKind, Result};
 use reception_kit::CancellationToken;
 use tokio::sync::{Notify, watch};
 
 use super::Session;
-use crate::http::{Answer, Call, Path};
+use crate::{
+    error::error,
+    http::{Answer, Call, Path},
+};
 
 const OPERATION: &str = "watch";
 /// The pause between two questions, while anybody waits.
@@ -172,9 +175,15 @@ async fn ask(session: &Session) {
     let asked = waited.map(|(at, desk)| {
         let call = &call;
         async move {
-            if let Err(failed) = session.http.send_to(at, call, limit).await {
-                desk.failed.send_replace(Some(failed));
-            }
+            let failed = match session.http.send_to(at, call, limit).await {
+                // The name of nobody, in quotes.
+                Ok(answer) if answer.status.is_success() && answer.body.trim_ascii().len() <= 2 => {
+                    error(ErrorKind::Unavailable, OPERATION, "the servers have no leader")
+                }
+                Ok(_) => return,
+                Err(failed) => failed,
+            };
+            desk.failed.send_replace(Some(failed));
         }
     });
     futures_util::future::join_all(asked).await;

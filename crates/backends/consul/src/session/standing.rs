@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -35,6 +35,8 @@ pub(crate) struct Standing {
     passed: watch::Sender<Option<Pass>>,
     /// Which token the check was written with.
     turn: AtomicU64,
+    /// It is being written again.
+    writing: AtomicBool,
     service: String,
     check: String,
 }
@@ -89,6 +91,7 @@ impl Standing {
             changed: Notify::new(),
             passed: watch::channel(None).0,
             turn: AtomicU64::new(0),
+            writing: AtomicBool::new(false),
             service: format!("reception-{client}-election"),
             check: format!("reception-election-{client}"),
         }
@@ -155,12 +158,25 @@ impl Standing {
     }
 
     /// Writes the check again when the token is another one, which the agent would tell the servers nothing without.
+    ///
+    /// Beside the passes, which it may not hold up: it waits its turn with all that is registered.
     async fn write_anew(&self, session: &Arc<Session>) {
-        let members = self.members.lock().await;
-        if members.checked && self.turn.load(Ordering::Acquire) < session.http.token_turn() {
-            // If that fails, the next pass does it.
-            drop(self.write(session).await);
+        let turn = session.http.token_turn();
+        let stands = self.members.lock().await.checked;
+        if !stands || self.turn.load(Ordering::Acquire) >= turn || self.writing.swap(true, Ordering::AcqRel) {
+            return;
         }
+        let session = Arc::clone(session);
+        Arc::clone(&session).go_on("token", async move {
+            let standing = &session.standing;
+            let written = standing.write(&session).await.is_ok();
+            if written && !standing.members.lock().await.checked {
+                // Nobody stands any more, and it may have come after its removal.
+                let gone = session.http.agent_deregister(OPERATION, &standing.service, session.timeout());
+                drop(gone.await);
+            }
+            standing.writing.store(false, Ordering::Release);
+        });
     }
 
     async fn write(&self, session: &Arc<Session>) -> Result<()> {

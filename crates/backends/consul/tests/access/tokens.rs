@@ -1,6 +1,6 @@
 //! A token in a file, and one that is replaced.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use reception_core::{ClientExt, Dialer, ErrorKind, Registration, RegistrationState, Service};
 use reception_lab::{Proxy, ProxyOptions, eventually};
@@ -110,6 +110,44 @@ async fn gone_with_its_process(ids: &[&str]) {
     other.close().await.unwrap();
     proxy.heal().await.unwrap();
     drop((registrations, leadership));
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_taken_away_is_told_and_tried_slowly_and_the_next_one_mends_all() {
+    const WHILE: Duration = Duration::from_secs(10);
+    let consul = guarded().await;
+    let first = token(&consul, "first", NEEDED).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    write(&file, &first);
+    let proxy = Proxy::start_with(consul.endpoint(), ProxyOptions::default().http1(true)).await.unwrap();
+    let client = dial(proxy.endpoint(), &format!("&token_file={}", file.display())).await.unwrap();
+    let registration = client.register(one()).await.unwrap();
+    revoke(&consul, "first").await;
+    eventually(SOON, || async {
+        match registration.state() {
+            RegistrationState::Doubtful(why) if why.kind() == ErrorKind::Unauthenticated => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    let before = proxy.asked().len();
+    tokio::time::sleep(WHILE).await;
+    let asked = proxy.asked().len() - before;
+    assert!(asked <= 40, "{asked} requests within {WHILE:?}");
+
+    write(&file, &token(&consul, "second", NEEDED).await);
+    eventually(SOON * 2, || async {
+        let (state, view) = (registration.state(), client.list(&api()).await);
+        let well =
+            matches!(state, RegistrationState::Active) && view.as_ref().is_ok_and(|view| view.len() == 1);
+        if well { Ok(()) } else { Err(format!("{state:?} {view:?}")) }
+    })
+    .await
+    .unwrap();
+    registration.close().await.unwrap();
     client.close().await.unwrap();
 }
 
