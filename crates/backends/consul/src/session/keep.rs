@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::sleep_until;
-use serde::de::IgnoredAny;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Line, REPAIR, Session, rouse::awaken};
@@ -12,7 +12,7 @@ use crate::{
     api::{Found, Passed, Services, parse},
     error::{error, passes},
     http::{Call, Path},
-    layout::{OWNER, liveness_check, owner_mark, status_check},
+    layout::{ALIAS, OWNER, liveness_check, owner_mark, owner_of_check, status_check},
     options::Check,
 };
 
@@ -21,6 +21,13 @@ const OPERATION: &str = "keep";
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long a withdrawal takes where nothing is wrong, and more.
 const GRACE: Duration = Duration::from_millis(300);
+
+/// A check as our agent has it.
+#[derive(Debug, Deserialize)]
+struct State {
+    #[serde(default, rename = "Status")]
+    status: String,
+}
 
 /// Runs as long as the client.
 pub(super) async fn keep(session: Arc<Session>) {
@@ -175,7 +182,11 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
         session.heart.ensure(session, OPERATION).await?;
         session.lines.compare(asked, seen, &lost);
     }
-    awaken(session).await
+    let failed =
+        checks.iter().filter(|(check, state)| check.starts_with(ALIAS) && state.status == "critical");
+    let failed =
+        failed.filter_map(|(check, _)| owner_of_check(check)).filter(|owner| session.lines.has(*owner));
+    awaken(session, Some(failed.collect())).await
 }
 
 /// What finds the registrations of this client among services. Consul 1.8 takes a record without the key for a match, and applies it to a node's services not
@@ -207,7 +218,7 @@ impl Session {
     }
 
     /// The checks of clients of ours that our agent has.
-    async fn checks(&self, operation: &'static str) -> Result<BTreeMap<String, IgnoredAny>> {
+    async fn checks(&self, operation: &'static str) -> Result<BTreeMap<String, State>> {
         let path = Path::of("agent/checks").with("filter", "CheckID matches `^reception-`");
         let answer = self.http.ask(&Call::get(operation, path).own(), self.timeout()).await?;
         parse(operation, "listing our checks", &answer.body)

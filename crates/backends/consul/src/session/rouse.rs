@@ -59,7 +59,7 @@ async fn attend(session: &Arc<Session>) -> Result<()> {
         // Before any instance is written again: one that hangs on nothing is failed.
         return session.heart.restore(session, OPERATION).await;
     }
-    awaken(session).await?;
+    awaken(session, None).await?;
     session.heart.ensure(session, OPERATION).await?;
     let mut known: Known = parse(OPERATION, "looking at our agent", &answer.body)?;
     while session.heart.is_shared().await {
@@ -89,13 +89,17 @@ async fn ask(session: &Session, hash: Option<&str>) -> Result<Answer> {
     }
 }
 
-/// Wakes what the agent shows as failed and is not.
-pub(super) async fn awaken(session: &Arc<Session>) -> Result<()> {
+/// Wakes what the agent shows as failed and is not; `known` is what it shows so, where that was asked just now.
+pub(super) async fn awaken(session: &Arc<Session>, mut known: Option<Vec<Uuid>>) -> Result<()> {
     if !session.heart.is_shared().await {
         return Ok(());
     }
     for _ in 0..TIMES {
-        if asleep(session).await?.is_empty() {
+        let sleeping = match known.take() {
+            Some(sleeping) => sleeping,
+            None => asleep(session).await?,
+        };
+        if sleeping.is_empty() {
             return Ok(());
         }
         session.heart.wake(session, OPERATION).await?;
