@@ -55,7 +55,7 @@ pub use consul_api::ConsulApi;
 pub use consul_options::{ConsulOptions, ConsulTls};
 pub use container::Container;
 pub use ctl::{Etcdctl, Finished, Running};
-pub use dns::dns_addresses;
+pub use dns::{DnsService, dns_addresses, dns_services};
 pub use error::{Error, Result};
 pub use etcd::Etcd;
 pub use etcd_counts::{EtcdCounts, MethodCounts};

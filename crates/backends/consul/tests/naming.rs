@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use reception_core::{Client, ClientExt, Dialer, ListOptions, Service, Status};
-use reception_lab::{Consul, ConsulOptions, dns_addresses, eventually};
+use reception_lab::{Consul, ConsulOptions, dns_addresses, dns_services, eventually};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -121,5 +121,31 @@ async fn dns_tells_what_is_up_by_service_and_tag() {
     told("prod-api.service.consul", Vec::new()).await.unwrap();
     second.close().await.unwrap();
     first.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
+/// The attribute `weight` is the share that DNS gives an instance; without one it is 1, as of any service.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dns_tells_weight_and_port() {
+    let consul = Consul::start_with(ConsulOptions::default().dns(true)).await.unwrap();
+    let client = dial(&consul, "/prod").await;
+    let heavy = named("api", "heavy").to_builder().attribute("weight", "7").build().unwrap();
+    let light = Service::builder("api", "10.0.0.8", 8081).id("light").build().unwrap();
+    let heavy_one = client.register(heavy.clone()).await.unwrap();
+    let light_one = client.register(light).await.unwrap();
+    let told = |wanted: [(u16, u16); 2]| {
+        let dns = consul.dns();
+        eventually(SOON, move || async move {
+            let found = dns_services(dns, "prod-api.service.consul").await;
+            let found = found.map_err(|error| error.to_string())?;
+            let seen: Vec<_> = found.iter().map(|service| (service.weight, service.port)).collect();
+            if seen == wanted { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+    };
+    told([(1, 8081), (7, 8080)]).await.unwrap();
+    heavy_one.update(heavy.to_builder().attribute("weight", "9").build().unwrap()).await.unwrap();
+    told([(1, 8081), (9, 8080)]).await.unwrap();
+    light_one.close().await.unwrap();
+    heavy_one.close().await.unwrap();
     client.close().await.unwrap();
 }
