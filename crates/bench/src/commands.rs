@@ -14,7 +14,7 @@ mod watch;
 
 pub(crate) use burst::{Burst, WINDOW, line as burst_line};
 pub(crate) use exit::{Exit, line as exit_line};
-pub(crate) use failover::{Kill, Resign, kill_line, kills, resign_line, rounds, stagger};
+pub(crate) use failover::{Kill, Resign, VICTIM, kill_line, kills, lead, resign_line, rounds, stagger};
 pub(crate) use fanout::{Fanout, drive as spread};
 pub(crate) use idle::{Idle, look};
 pub(crate) use list::{Cached, List, line as list_line};

@@ -29,18 +29,18 @@ type Result<T, E = Failure> = std::result::Result<T, E>;
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    match args::parse(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, url] = words.as_slice()
+        && word == commands::VICTIM
+    {
+        return ended(word, on_runtime(commands::lead(url)));
+    }
+    match args::parse(words) {
         Ok(Wish::Help(text)) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
-        Ok(Wish::Run(args)) => match run(&args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                say(&format!("{}: {}", args.command.name, chain(&*failure)));
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Wish::Run(args)) => ended(args.command.name, on_runtime(run(&args))),
         Err(misuse) => {
             say(&misuse);
             ExitCode::from(MISUSED)
@@ -48,15 +48,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let stage = Stage::open(args).await?;
-        let outcome = perform(args, &stage).await;
-        // Also after a failure, which then is what there is to tell.
-        let cleared = stage.clear().await;
-        outcome.and(cleared)
-    })
+fn on_runtime(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+fn ended(what: &str, outcome: Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&format!("{what}: {}", chain(&*failure)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<()> {
+    let stage = Stage::open(args).await?;
+    let outcome = perform(args, &stage).await;
+    // Also after a failure, which then is what there is to tell.
+    let cleared = stage.clear().await;
+    outcome.and(cleared)
 }
 
 async fn perform(args: &Args, stage: &Stage) -> Result<()> {

@@ -72,12 +72,16 @@ impl<'a> Room<'a> {
 
     /// A client that goes by this address, such as a proxy's.
     pub(crate) async fn dial(&self, address: SocketAddr, options: &str) -> Result<Arc<dyn Client>> {
+        Ok(reception::dial(&self.url(address, options)).await?)
+    }
+
+    /// What that client dials.
+    pub(crate) fn url(&self, address: SocketAddr, options: &str) -> String {
         let (user, namespace) = (self.stage.credentials(), &self.namespace);
-        let url = match self.store() {
+        match self.store() {
             Store::Memory => format!("memory://bench/{namespace}"),
             store => format!("{}://{user}{address}/{namespace}{options}", store.scheme()),
-        };
-        Ok(reception::dial(&url).await?)
+        }
     }
 
     /// What stands before the id in an instance's key; the folder of a ZooKeeper's instances.

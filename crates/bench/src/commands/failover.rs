@@ -1,11 +1,13 @@
 //! How fast the next candidate leads.
 
+mod kill;
+
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use reception::{Client, ClientExt, ElectionName, Elector, Leadership};
-use reception_lab::{Proxy, eventually};
-use tokio::time::{Instant, sleep, timeout};
+use reception::{Client, ClientExt, ElectionName, Elector, FencingToken, Leadership};
+use reception_lab::eventually;
+use tokio::time::Instant;
 
 use crate::{
     Result,
@@ -13,18 +15,17 @@ use crate::{
     play::Bench,
     raw,
     record::service,
-    report::{Line, float, micros, per},
+    report::{Line, micros, per},
     room::Room,
     store::Store,
 };
+
+pub(crate) use kill::{Kill, VICTIM, kill_line, kills, lead, stagger};
 
 /// How long candidates may take to stand.
 const STANDING: Duration = Duration::from_secs(20);
 /// While counting, no renewal falls between.
 const LONG: usize = 60;
-/// How often etcd looks which leases have run out, and one tick of the ZooKeeper that is started here, which looks as often: a round that
-/// waits for an end comes right after such a look.
-const LOOK: Duration = Duration::from_millis(500);
 /// Rounds that say enough when counted, each of them waiting for silence.
 const COUNTED: usize = 5;
 
@@ -145,7 +146,7 @@ pub(crate) fn rounds(args: &Args, room: &Room<'_>) -> usize {
 }
 
 /// The old leader knows that it is none before there is another, whose token is larger.
-fn one_leader(next: &Leadership, old: reception::FencingToken, old_held: bool) -> Result<()> {
+fn one_leader(next: &Leadership, old: FencingToken, old_held: bool) -> Result<()> {
     if old_held {
         return Err("two leaders at once".into());
     }
@@ -153,74 +154,6 @@ fn one_leader(next: &Leadership, old: reception::FencingToken, old_held: bool) -
         return Ok(());
     }
     Err(format!("the next leader has the token {} after {old}", next.token()).into())
-}
-
-/// The leader's connections break for good right after a renewal, which is what a server sees of a process that was killed.
-pub(crate) struct Kill;
-
-/// Rounds that each wait for a lease to run out.
-pub(crate) fn kills(args: &Args) -> usize {
-    args.number("rounds").div_ceil(10)
-}
-
-/// Begins the rounds at different parts of the server's period, for both peers at the same ones.
-pub(crate) async fn stagger(round: usize, rounds: usize) {
-    let part = LOOK.as_secs_f64() * float(round) / float(rounds);
-    sleep(Duration::from_secs_f64(part)).await;
-}
-
-/// Waits for the next answer to a leader that does nothing but renew its lease.
-async fn renewed(proxy: &Proxy, ttl: Duration) -> Result<()> {
-    let before = proxy.counts();
-    let answered = async {
-        while proxy.counts().since(&before).bytes_to_client == 0 {
-            sleep(Duration::from_millis(1)).await;
-        }
-    };
-    Ok(timeout(ttl, answered).await.map_err(|_| "the leader does not renew its lease")?)
-}
-
-impl Bench for Kill {
-    const COUNTS: bool = false;
-    const RATIOS: &'static [&'static str] = &["p50_ms", "max_ms"];
-
-    async fn reception(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
-        let (count, rounds, ttl) = (args.number("candidates"), kills(args), args.number("ttl"));
-        let (mut times, mut granted) = (Vec::new(), Duration::ZERO);
-        for round in 0..rounds {
-            stagger(round, rounds).await;
-            let proxy = room.way.door().await?;
-            let (options, mut waiting) = (room.store().lease(ttl), Waiting::new());
-            let victim = Candidate::new(room.dial(proxy.endpoint(), &options).await?).await?;
-            victim.stand(0, &waiting)?;
-            let (_, leadership, _) = next(&mut waiting).await?;
-            granted = victim.client.probe().await?.lease.unwrap_or_default();
-            let mut others = Vec::new();
-            for number in 1..count {
-                let other = Candidate::new(room.client(&options).await?).await?;
-                other.stand(number, &waiting)?;
-                other.all_stand(room, number + 1, &mut waiting).await?;
-                others.push(other);
-            }
-            renewed(&proxy, granted).await?;
-            let begun = Instant::now();
-            proxy.cut().await?;
-            let (_, next, at) = next(&mut waiting).await?;
-            times.push(at - begun);
-            one_leader(&next, leadership.token(), leadership.is_held())?;
-            drop((waiting, next, leadership));
-            for other in others {
-                other.client.close().await?;
-            }
-            // It cannot say goodbye, and its lease is gone by now.
-            drop(victim.client.close().await);
-        }
-        Ok(vec![kill_line(room, args, &times, granted)])
-    }
-
-    async fn raw(args: &Args, room: &Room<'_>) -> Result<Vec<Line>> {
-        raw::kill(args, room).await
-    }
 }
 
 /// What the driver alone takes from a resignation to the word of it, and to knowing that it leads.
@@ -238,15 +171,4 @@ pub(crate) fn resign_line(
         .timed("verified_p50_us", micros(verified, 0.5))
         .timed("verified_p99_us", micros(verified, 0.99))
         .counted("requests", per(requests, events.len()))
-}
-
-pub(crate) fn kill_line(room: &Room<'_>, args: &Args, times: &[Duration], granted: Duration) -> Line {
-    room.line("failover_kill")
-        .with("candidates", args.number("candidates"))
-        .with("rounds", times.len())
-        .with("asked_ttl_s", args.number("ttl"))
-        .with("granted_ttl_s", granted.as_secs())
-        .timed("p50_ms", micros(times, 0.5) / 1e3)
-        .timed("max_ms", micros(times, 1.0) / 1e3)
-        .timed("mean_ms", times.iter().sum::<Duration>().as_secs_f64() * 1e3 / float(times.len().max(1)))
 }
