@@ -146,6 +146,27 @@ async fn many_calls_at_one_moment_share_a_bounded_number_of_connections() {
     client.close().await.unwrap();
 }
 
+/// Calls of every kind, one after the other, share what is open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_one_after_the_other_share_a_connection() {
+    const CALLS: usize = 20;
+    let stage = Stage::new().await;
+    let client = dial(stage.proxy.endpoint()).await;
+    client.list(&api()).await.unwrap();
+    let (before, asked) = (stage.proxy.counts(), stage.proxy.asked().len());
+    for number in 0..CALLS {
+        client.list(&api()).await.unwrap();
+        client.names().await.unwrap();
+        client.register(instance(number)).await.unwrap().close().await.unwrap();
+    }
+    let (since, asked) = (stage.proxy.counts().since(&before), stage.proxy.asked().len() - asked);
+    println!("counted: {asked} requests over {} new connections", since.connections);
+    assert!(asked >= CALLS * 4, "{asked} requests");
+    // Two are kept while nothing is asked; a question that is held back has one of its own.
+    assert!(since.connections <= 3, "{} connections for {asked} requests", since.connections);
+    client.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_among_ten_thousand_is_one_request_and_a_tenth_of_the_bytes() {
     let stage = Stage::new().await;

@@ -60,15 +60,20 @@ impl Health {
     pub(crate) async fn url(&self, session: &Arc<Session>, owner: Uuid, service: &Service) -> Result<String> {
         let bound = self.bound.get_or_try_init(|| listen(session, self.wanted.clone())).await?;
         self.wanted.set().insert(owner);
-        let (host, port) = match session.options.announced()? {
-            Some(Announced { host, port }) => (host, port.unwrap_or_else(|| bound.port())),
-            // Who listens at all addresses is found at the instance's own.
-            None if bound.ip().is_unspecified() => (bracketed(service.address()), bound.port()),
-            None => (bracketed(&bound.ip().to_string()), bound.port()),
-        };
-        // The zone of an address is escaped.
-        Ok(format!("http://{}:{port}{PATH}{}", host.replace('%', "%25"), owner.simple()))
+        Ok(asked_at(*bound, session.options.announced()?, service.address(), owner))
     }
+}
+
+/// Where the agent asks: at the host that was announced, else where we listen.
+fn asked_at(bound: SocketAddr, announced: Option<Announced>, instance: &str, owner: Uuid) -> String {
+    let (host, port) = match announced {
+        Some(Announced { host, port }) => (host, port.unwrap_or_else(|| bound.port())),
+        // Who listens at all addresses is found at the instance's own.
+        None if bound.ip().is_unspecified() => (bracketed(instance), bound.port()),
+        None => (bracketed(&bound.ip().to_string()), bound.port()),
+    };
+    // The zone of an address is escaped.
+    format!("http://{}:{port}{PATH}{}", host.replace('%', "%25"), owner.simple())
 }
 
 async fn listen(session: &Arc<Session>, wanted: Wanted) -> Result<SocketAddr> {
@@ -83,4 +88,28 @@ async fn listen(session: &Arc<Session>, wanted: Wanted) -> Result<SocketAddr> {
         answer_all(listener, Limits::default(), |asked| wanted.has(asked)).await;
     });
     Ok(bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_asks_where_we_listen_or_where_it_is_told_to() {
+        let told = |host: &str, port| Some(Announced { host: host.to_owned(), port });
+        for (bound, announced, instance, asked) in [
+            ("127.0.0.1:8600", None, "10.0.0.7", "127.0.0.1:8600"),
+            ("[::1]:8600", None, "10.0.0.7", "[::1]:8600"),
+            // All addresses are none that can be asked.
+            ("0.0.0.0:8600", None, "10.0.0.7", "10.0.0.7:8600"),
+            ("[::]:8600", None, "2001:db8::7", "[2001:db8::7]:8600"),
+            ("0.0.0.0:8600", None, "web-1.example", "web-1.example:8600"),
+            ("[::]:8600", None, "fe80::7%eth0", "[fe80::7%25eth0]:8600"),
+            ("0.0.0.0:8600", told("web-1.example", None), "10.0.0.7", "web-1.example:8600"),
+            ("127.0.0.1:8600", told("[::1]", Some(18600)), "10.0.0.7", "[::1]:18600"),
+        ] {
+            let url = asked_at(bound.parse().expect(bound), announced, instance, Uuid::from_u128(7));
+            assert_eq!(url, format!("http://{asked}/health/00000000000000000000000000000007"));
+        }
+    }
 }

@@ -39,6 +39,14 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     String::from_utf8_lossy(&said).into_owned()
 }
 
+/// What the README promises of it.
+#[test]
+fn the_limits_are_those_that_are_told() {
+    let Limits { header, whole, callers } = Limits::default();
+    assert_eq!((header, whole, callers), (Duration::from_secs(5), Duration::from_secs(10), 64));
+    assert_eq!((HEADER, HEADERS), (8 * 1024, 64));
+}
+
 #[tokio::test]
 async fn the_one_question_is_answered_and_nothing_else() {
     let (address, server) = serving(Limits::default()).await;
