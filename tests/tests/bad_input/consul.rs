@@ -1,6 +1,7 @@
-//! The bad inputs of Consul: URLs, tokens, a health server that cannot listen, and agents that answer nonsense.
+//! The bad inputs of Consul: URLs, tokens, and agents that answer nonsense.
 
 mod calls;
+mod local;
 
 use std::{
     io::Write as _,
@@ -61,35 +62,6 @@ async fn a_dial_that_cannot_work_is_refused_before_any_io() {
     ] {
         let error = refused(url).await;
         assert!(matches!(error.kind(), ErrorKind::Config | ErrorKind::InvalidName), "{url}: {error}");
-        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_file_that_is_wrong_is_named_and_never_shown() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::File::create(&path)
-            .and_then(|mut file| file.write_all(content.as_bytes()))
-            .expect("written");
-        path.display().to_string()
-    };
-    let (empty, noise) = (file("empty.pem", ""), file("noise.pem", "canary canary canary"));
-    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nY2FuYXJ5\n-----END ENCRYPTED PRIVATE KEY-----\n";
-    let encrypted = file("encrypted.pem", encrypted);
-    let missing = folder.path().join("missing.pem").display().to_string();
-    for (option, query) in [
-        ("ca", format!("ca={missing}")),
-        ("ca", format!("ca={empty}")),
-        ("ca", format!("ca={noise}")),
-        ("cert", format!("ca={noise}&cert={noise}&key={encrypted}")),
-        ("token_file", format!("token_file={missing}")),
-    ] {
-        let error = refused(&format!("consul://127.0.0.1:1?{query}")).await;
-        assert_eq!(error.kind(), ErrorKind::Config, "{query}: {error}");
-        let named = error.context().contains(option) || error.context().contains("ca");
-        assert!(named, "{error} names {option}");
         assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
     }
 }
@@ -290,26 +262,6 @@ async fn a_token_that_nobody_knows_and_missing_rights_are_told_apart() {
     let registration = patiently("register", client.register(instance("i"))).await.expect("allowed");
     registration.close().await.expect("closes");
     client.close().await.expect("closes");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_health_server_that_cannot_listen_is_told_before_anything_is_registered() {
-    let server = Consul::start().await.expect("an agent");
-    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let taken = taken.local_addr().expect("bound");
-    for bind in [taken.to_string(), "192.0.2.1:0".to_owned(), "nonsense".to_owned()] {
-        let url = format!("consul://{}/x?check=http&check_bind={bind}&timeout=2s", server.endpoint());
-        let error = match reception::dial(&url).await {
-            Err(error) => error,
-            Ok(client) => {
-                patiently("register", client.register(instance("i"))).await.expect_err("nowhere to listen")
-            }
-        };
-        assert_eq!(error.kind(), ErrorKind::Config, "{bind}: {error}");
-        assert!(error.context().contains(&bind), "{error} names {bind}");
-    }
-    let services = server.api().get("/v1/agent/services").await.expect("answers").body;
-    assert_eq!(services.trim(), "{}", "nothing was registered");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

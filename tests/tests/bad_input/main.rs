@@ -1,7 +1,8 @@
 //! Bad inputs give the typed error, before any I/O where it can be known, and never a panic or a hang.
 //!
 //! Names, ids, addresses, ports, attributes and URLs (B1 to B7, B11, B12) are refused by values that cannot be made: the tests of
-//! `reception-core` hold those. Stored records (B21) are held by the tests of the record.
+//! `reception-core` hold those. Stored records (B21) are held by the tests of the record. How often something is renewed, and margins (B10), cannot be asked for: they
+//! are parts of the time to live, which fit at the shortest one, too (`elect::tests` of `reception-consul`).
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
 mod consul;

@@ -178,7 +178,8 @@ impl Stand for Stood {
     async fn tally(&self) -> Result<Tally> {
         let counts = self.server.counts().await?;
         let writes = ["Txn", "Put", "DeleteRange"].map(|method| counts.method(method).calls).iter().sum();
-        Ok(Tally { watches: counts.watches, writes, logins: counts.method("Authenticate").calls })
+        let logins = counts.method("Authenticate").calls;
+        Ok(Tally { watches: counts.watches, writes, logins, ..Tally::default() })
     }
 
     async fn other(&self, setup: Setup) -> Result<Option<Box<dyn Stand>>> {

@@ -54,6 +54,8 @@ pub(crate) struct Tally {
     pub(crate) watches: u64,
     /// Calls that may write.
     pub(crate) writes: u64,
+    /// All calls but signs of life and questions that are held back, where the stand tells them apart.
+    pub(crate) calls: Option<u64>,
     /// Tries to prove who one is.
     pub(crate) logins: u64,
 }

@@ -250,7 +250,7 @@ impl Stand for Stood {
         // A path, then a line for each session that watches it; the server counts a recursive watch twice in its numbers.
         let told = self.server.word("wchp").await?;
         let watches = told.lines().filter(|line| line.starts_with('\t')).count() as u64;
-        Ok(Tally { watches, writes: writes.cast_unsigned(), logins: 0 })
+        Ok(Tally { watches, writes: writes.cast_unsigned(), ..Tally::default() })
     }
 
     async fn other(&self, _setup: Setup) -> Result<Option<Box<dyn Stand>>> {

@@ -122,3 +122,17 @@ fn leader(domain: [u8; 16], pair: &Pair) -> Leader {
     let value = pair.value();
     Leader::new(FencingToken::new(domain, pair.modified), record::decode_candidate(&value).ok(), &value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// B10: a leader that passes its check each quarter of the time may miss one pass, and has some time left.
+    #[test]
+    fn whatever_the_time_to_live_a_deadline_is_longer_than_two_passes() {
+        for ttl in [1, 2, 5, 10, 3600, 24 * 3600].map(Duration::from_secs) {
+            let (deadline, every) = (ttl.saturating_sub(margin(ttl)), ttl / 4);
+            assert!(margin(ttl) < ttl && deadline > every * 2, "{ttl:?}: {deadline:?}, {every:?}");
+        }
+    }
+}

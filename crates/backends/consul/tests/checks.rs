@@ -110,3 +110,40 @@ async fn with_none_an_instance_outlives_its_process_until_somebody_replaces_it()
     drop(left);
     drop(dead.close().await);
 }
+
+/// Consul looks every 30 s for what has been critical for `deregister_after`, a minute at least.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_agent_forgets_what_a_dead_process_had_after_deregister_after() {
+    let consul = Consul::start().await.unwrap();
+    let proxy = Proxy::start(consul.endpoint()).await.unwrap();
+    let theirs = r#"{"Name":"api","ID":"theirs","Check":{"TTL":"1s","Status":"critical"}}"#;
+    consul.api().put("/v1/agent/service/register", theirs).await.unwrap();
+    let options = "&ttl=1s&election_ttl=1s&deregister_after=1m";
+    let (lone, many) = (dial(proxy.endpoint(), options).await, dial(proxy.endpoint(), options).await);
+    let alone = lone.register(instance("alone", 80)).await.unwrap();
+    let first = many.register(instance("first", 80)).await.unwrap();
+    let second = many.register(instance("second", 80)).await.unwrap();
+    let elector = many.elector(&"reaper".parse().unwrap()).await.unwrap();
+    let leadership = elector.elect(instance("first", 80)).await.unwrap();
+    // Three instances, and what carries the checks of the registrations and of the candidate.
+    assert_eq!(services(&consul).await.len(), 6);
+
+    // For the agent they have died.
+    proxy.cut().await.unwrap();
+    eventually(Duration::from_secs(60 + 30) + SOON, || async {
+        let left = services(&consul).await;
+        if left == ["theirs"] { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(consul.api().get("/v1/session/list").await.unwrap().body.trim(), "[]");
+    drop((alone, first, second, leadership));
+    drop((lone.close().await, many.close().await));
+}
+
+/// The ids of all that the agent has.
+async fn services(consul: &Consul) -> Vec<String> {
+    let told = consul.api().get("/v1/agent/services").await.unwrap().body;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    told.as_object().unwrap().keys().cloned().collect()
+}

@@ -7,10 +7,11 @@ use reception_lab::{ConsulApi, eventually};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::BACK;
 use crate::{
     scenario::Outcome,
     serving::{
-        cast::{Ids, REPAIR, SETTLE, active, dial, ids, instance, listed, register, text},
+        cast::{Ids, SETTLE, active, dial, ids, instance, listed, register, text},
         sight::{Seen, Sight},
     },
     stage::Stage,
@@ -24,7 +25,7 @@ async fn back(reader: &Arc<dyn Client>, all: &Ids, what: &str) -> Outcome {
         let listed = listed(reader).await?;
         if listed == *all { Ok(()) } else { Err(format!("{listed:?} are listed")) }
     };
-    eventually(REPAIR, probe).await.map_err(|late| format!("{what}: {late}"))
+    eventually(BACK, probe).await.map_err(|late| format!("{what}: {late}"))
 }
 
 /// F19. The agent is killed and started again with its data, twice (10 times in full): nothing flaps (I7), but that the agent may take some
@@ -46,13 +47,13 @@ pub(super) async fn an_agent_that_starts_again_loses_nothing_with_its_data_and_g
         let fits = |seen: &Seen| seen.resets > before && seen.shows(&all);
         sight.until("whole view", hidden.unwrap_or(SETTLE), fits).await?;
         sight.flapped(hidden.map_or(0, |_| round + 1))?;
-        active(&registrations, REPAIR).await?;
+        active(&registrations, BACK).await?;
     }
     for round in 0..stage.rounds(2, 10) {
         stage.stand.wipe().await.map_err(text)?;
         back(&reader, &all, &format!("wiped {round}")).await?;
         sight.shows("full view", &all, SETTLE).await?;
-        active(&registrations, REPAIR).await?;
+        active(&registrations, BACK).await?;
     }
     client.close().await.map_err(text)?;
     back(&reader, &Ids::new(), "closed").await?;
@@ -88,7 +89,7 @@ pub(super) async fn each_kind_of_check_comes_back_when_an_agent_starts_again(sta
             for (kind, _, reader, registration, sight) in &kinds {
                 back(reader, &only, &format!("{kind}, wiped: {wiped}, round {round}")).await?;
                 sight.shows("the instance", &only, SETTLE).await?;
-                active(std::slice::from_ref(registration), REPAIR).await?;
+                active(std::slice::from_ref(registration), BACK).await?;
                 if !wiped && matches!(*kind, "ttl" | "none") {
                     sight.flapped(0)?;
                 }
@@ -127,14 +128,14 @@ pub(super) async fn what_a_third_party_takes_away_is_back_within_the_repair(stag
         let probe = || async {
             check_of(&third, "thirds-alone-api:only").await?.map(drop).ok_or_else(|| "no check".to_owned())
         };
-        eventually(REPAIR, probe).await.map_err(|late| format!("the check was taken away: {late}"))?;
+        eventually(BACK, probe).await.map_err(|late| format!("the check was taken away: {late}"))?;
     }
     let removed = sight.now().removals;
     if removed.keys().any(|id| id != "i1" && id != "i2") {
         return Err(format!("others went away: {removed:?}"));
     }
-    active(&registrations, REPAIR).await?;
-    active(&[only], REPAIR).await?;
+    active(&registrations, BACK).await?;
+    active(&[only], BACK).await?;
     for client in [client, solo, reader] {
         client.close().await.map_err(text)?;
     }

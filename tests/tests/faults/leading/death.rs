@@ -33,7 +33,7 @@ pub(super) async fn a_killed_leader_is_followed_by_one_other_at_10_s(stage: &mut
     field.close(stage, played).await
 }
 
-/// F1. The leader of five candidates is killed at any moment of its renewals. Exactly one other leads within T + 1 s and what a busy machine
+/// F1. The leader of five candidates is killed at any moment of its renewals. Exactly one other leads within T + 0.5 s, what the store takes to notice and what a busy machine
 /// adds, and not before two thirds of T, since that much at least is left of a lease that is renewed every third of it (I1, I2).
 async fn killed(stage: &mut Stage, field: &mut Field, rounds: u32) -> Outcome {
     field.join(stage, 5, &[]).await?;

@@ -3,12 +3,13 @@
 #![cfg(feature = "tls")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod authority;
+mod wire;
+
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
+use authority::Authority;
 use futures_util::StreamExt;
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
-};
 use reception_consul::Options;
 use reception_core::{
     Change, Client, ClientExt, Dialer, ErrorKind, RegistrationState, Result, Service, ServiceName,
@@ -19,58 +20,8 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
-use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// An authority and the files that it signed.
-struct Authority {
-    folder: TempDir,
-    issuer: Issuer<'static, KeyPair>,
-    ca: PathBuf,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        params.distinguished_name.push(DnType::CommonName, "authority");
-        let key = KeyPair::generate().unwrap();
-        let ca = folder.path().join("ca.pem");
-        fs::write(&ca, params.self_signed(&key).unwrap().pem()).unwrap();
-        Self { folder, issuer: Issuer::new(params, key), ca }
-    }
-
-    fn sign(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
-        self.sign_as(name, CertificateParams::new(vec![subject.to_owned()]).unwrap())
-    }
-
-    /// A certificate whose time has passed.
-    fn sign_expired(&self, name: &str, subject: &str) -> (PathBuf, PathBuf) {
-        let mut params = CertificateParams::new(vec![subject.to_owned()]).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
-        self.sign_as(name, params)
-    }
-
-    fn sign_as(&self, name: &str, mut params: CertificateParams) -> (PathBuf, PathBuf) {
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let cert = params.signed_by(&key, &self.issuer).unwrap();
-        let paths =
-            (self.folder.path().join(format!("{name}.pem")), self.folder.path().join(format!("{name}.key")));
-        fs::write(&paths.0, cert.pem()).unwrap();
-        fs::write(&paths.1, key.serialize_pem()).unwrap();
-        paths
-    }
-
-    async fn agent(&self, subject: &str, client_auth: bool) -> Consul {
-        let (cert, key) = self.sign("agent", subject);
-        let tls = ConsulTls::new(&self.ca, cert, key).client_auth(client_auth);
-        Consul::start_with(ConsulOptions::default().tls(tls)).await.unwrap()
-    }
-}
 
 async fn dial(url: &str) -> Result<Arc<dyn Client>> {
     Dialer::new().with(reception_consul::BACKEND).unwrap().dial(url).await
