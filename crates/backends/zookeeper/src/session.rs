@@ -8,12 +8,16 @@ mod folders;
 mod gate;
 mod keeper;
 mod link;
+mod proof;
 mod seeking;
 
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, Once, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -88,6 +92,8 @@ pub(crate) struct Session {
     open: Once,
     /// What finds the servers, taken when the keeper starts.
     finding: Mutex<Option<Finding>>,
+    /// The last turn of the link by which an answer came.
+    heard: Arc<AtomicU64>,
 }
 
 impl Session {
@@ -118,6 +124,7 @@ impl Session {
             granted: Mutex::default(),
             open: Once::new(),
             finding: Mutex::new(finding),
+            heard: Arc::default(),
         })
     }
 
@@ -278,7 +285,15 @@ impl Session {
         F: Future<Output = Result<T, zk::Error>> + Send,
     {
         let left = self.left(operation, until)?;
-        tokio::time::timeout(left, answer).await.map_err(|_| self.unanswered(operation))
+        let turn = match &*self.link.borrow() {
+            Link::Up(live) => live.turn,
+            _ => 0,
+        };
+        let answered = tokio::time::timeout(left, answer).await.map_err(|_| self.unanswered(operation))?;
+        if !answered.as_ref().is_err_and(is_unclear) {
+            self.heard.fetch_max(turn, Ordering::AcqRel);
+        }
+        Ok(answered)
     }
 
     /// Reads, again after each break until there is an answer.

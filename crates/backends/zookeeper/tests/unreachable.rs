@@ -4,12 +4,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use reception_core::{Client, ClientExt, Dialer, ErrorKind, Service, ServiceName};
-use reception_lab::free_port;
+use futures_util::StreamExt as _;
+use reception_core::{Change, Client, ClientExt, Dialer, ErrorKind, RegistrationState, Service, ServiceName};
+use reception_lab::{ZooKeeper, eventually, free_port};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-    time::{Instant, timeout},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
 };
 
 const LIMIT: Duration = Duration::from_secs(4);
@@ -78,4 +80,53 @@ async fn a_server_that_speaks_nonsense_is_no_harm() {
             fails(&address.to_string(), &kinds).await;
         }
     }
+}
+
+/// Passes a first connection on, for a while. Of the second one only the first words of the server come through; then nobody listens any more.
+async fn breaks(server: SocketAddr, after: Duration) -> (SocketAddr, JoinSet<std::io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, mut tasks) = (listener.local_addr().unwrap(), JoinSet::new());
+    tasks.spawn(async move {
+        let (mut first, _) = listener.accept().await?;
+        let mut there = TcpStream::connect(server).await?;
+        drop(timeout(after, copy_bidirectional(&mut first, &mut there)).await);
+        drop((first, there));
+        let (mut second, _) = listener.accept().await?;
+        drop(listener);
+        let mut there = TcpStream::connect(server).await?;
+        let mut words = [0; 1024];
+        let asked = second.read(&mut words).await?;
+        there.write_all(&words[..asked]).await?;
+        let granted = there.read(&mut words).await?;
+        second.write_all(&words[..granted]).await?;
+        // Until the client has taken it.
+        second.read(&mut words).await.map(drop)
+    });
+    (address, tasks)
+}
+
+/// The library tells of such a connection that it is made, and of its end not before another one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_breaks_before_it_serves_is_told_though_no_other_can_be_made() {
+    let zookeeper = ZooKeeper::start().await.unwrap();
+    let (address, _tasks) = breaks(zookeeper.endpoint(), Duration::from_secs(2)).await;
+    let url = format!("zk://{address}/x?ttl=30s&timeout=1s");
+    let client = Dialer::new().with(reception_zookeeper::BACKEND).unwrap().dial(&url).await.unwrap();
+    let registration = client.register(Service::new("api", "10.0.0.7", 8080).unwrap()).await.unwrap();
+    let mut watcher = client.watch(&ServiceName::new("api").unwrap()).await.unwrap();
+    assert!(matches!(watcher.next().await, Some(Ok(Change::Reset(_)))));
+    sleep(Duration::from_secs(2)).await;
+    let doubtful = || async {
+        match registration.state() {
+            RegistrationState::Doubtful(_) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    // Past the moment at which a break is told that the library has noticed.
+    eventually(LIMIT, doubtful).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    eventually(LIMIT, doubtful).await.unwrap();
+    let stale = async { while !matches!(watcher.next().await, Some(Ok(Change::Stale(_)))) {} };
+    timeout(LIMIT, stale).await.unwrap();
+    drop(timeout(LIMIT, client.close()).await.unwrap());
 }

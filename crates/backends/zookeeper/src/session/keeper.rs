@@ -18,8 +18,9 @@ use tokio::sync::watch;
 use zookeeper_client::{self as zk, SessionState};
 
 use super::{
-    Gate, Hosts, Link, Live, Recipe, Session,
+    Gate, Hosts, Link, Recipe, Session,
     gate::supervised,
+    proof::{Heard, Proof},
     seeking::{Placed, Standing, better, news, reconsidered, servers},
 };
 use crate::{
@@ -236,7 +237,7 @@ async fn follow(
 ) -> End {
     // What happened before somebody looked is in no change.
     let mut unseen = Some(states.state()).filter(|state| *state != SessionState::SyncConnected);
-    let mut broken = false;
+    let (mut broken, mut proof) = (false, Proof::default());
     loop {
         let better = better(known.as_mut(), standing.server.as_deref(), broken);
         // A broken link is left at once.
@@ -247,45 +248,50 @@ async fn follow(
             }
             better.await;
         };
-        let state = match unseen.take() {
-            Some(state) => state,
+        let told = match unseen.take() {
+            Some(state) => Told::State(state),
             None => tokio::select! {
                 biased;
                 () = session.leaving.cancelled() => return End::Leaving,
                 () = standing.gate.over() => return End::Lost(lost("the session has ended")),
-                state = states.changed() => state,
+                state = states.changed() => Told::State(state),
+                heard = proof.heard(session) => Told::Heard(heard),
                 () = away => return End::Away(broken),
             },
         };
-        match state {
+        match told {
             // Also when nothing was seen of a break: states merge.
-            SessionState::SyncConnected | SessionState::ConnectedReadOnly => {
+            Told::State(SessionState::SyncConnected | SessionState::ConnectedReadOnly) => {
                 broken = false;
-                *turn += 1;
-                let turn = *turn;
-                session.link.send_modify(|link| {
-                    if let Link::Up(live) | Link::Doubtful(live, _) = &*link {
-                        *link = Link::Up(Live { turn, ..live.clone() });
-                    }
-                });
+                session.link_is_up(turn);
+                proof = Proof::of(session);
             }
-            SessionState::Disconnected => {
+            Told::Heard(Heard::Answer) => {
+                if std::mem::take(&mut broken) {
+                    session.link_is_up(turn);
+                }
+            }
+            Told::State(SessionState::Disconnected) => {
+                (broken, proof) = (true, Proof::default());
+                session.link_is_broken();
+            }
+            Told::Heard(Heard::Nothing) => {
                 broken = true;
-                let text = format!("the link is broken; tried {}", session.tried());
-                let broken = error(ErrorKind::Unavailable, OPERATION, text);
-                session.link.send_modify(|link| {
-                    if let Link::Up(live) = &*link {
-                        *link = Link::Doubtful(live.clone(), broken);
-                    }
-                });
+                session.link_is_broken();
             }
-            SessionState::AuthFailed => {
+            Told::State(SessionState::AuthFailed) => {
                 return End::Lost(native(OPERATION, "logging in", zk::Error::AuthFailed));
             }
-            SessionState::Expired => return End::Lost(lost("the session has expired")),
-            SessionState::Closed => return End::Lost(lost("the session was closed")),
+            Told::State(SessionState::Expired) => return End::Lost(lost("the session has expired")),
+            Told::State(SessionState::Closed) => return End::Lost(lost("the session was closed")),
         }
     }
+}
+
+/// What is told of a link.
+enum Told {
+    State(SessionState),
+    Heard(Heard),
 }
 
 fn lost(why: &str) -> Error {

@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use reception_core::{Error, Result};
+use reception_core::{Error, ErrorKind, Result};
 use zookeeper_client as zk;
 
-use super::Gate;
+use super::{Gate, Session};
+use crate::error::error;
 
 /// A session that stands.
 #[derive(Clone)]
@@ -43,5 +44,29 @@ impl fmt::Debug for Live {
             .field("ttl", &self.ttl)
             .field("turn", &self.turn)
             .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// The link is made, for the first time or anew.
+    pub(super) fn link_is_up(&self, turn: &mut u64) {
+        *turn += 1;
+        let turn = *turn;
+        self.link.send_modify(|link| {
+            if let Link::Up(live) | Link::Doubtful(live, _) = &*link {
+                *link = Link::Up(Live { turn, ..live.clone() });
+            }
+        });
+    }
+
+    /// No server answers.
+    pub(super) fn link_is_broken(&self) {
+        let text = format!("the link is broken; tried {}", self.tried());
+        let broken = error(ErrorKind::Unavailable, "session", text);
+        self.link.send_modify(|link| {
+            if let Link::Up(live) = &*link {
+                *link = Link::Doubtful(live.clone(), broken);
+            }
+        });
     }
 }
