@@ -251,6 +251,11 @@ impl Candidacy {
     }
 }
 
+/// How long one of many lets the others go first.
+fn spread() -> Duration {
+    Duration::from_millis(u64::from(Uuid::new_v4().as_bytes()[0]) % JITTER)
+}
+
 /// Whether the servers said that they do not know the check, or not as passing.
 fn is_early(refused: &Error) -> bool {
     let (_, said) = refused.context().split_once("the agent answered 500").unwrap_or_default();
@@ -314,8 +319,7 @@ impl Claim for Candidacy {
             index = if next < index { 0 } else { next };
             pair = found;
             if refused == 0 && pair.as_ref().and_then(Pair::holder).is_none() {
-                let spread = u64::from(Uuid::new_v4().as_bytes()[0]) % JITTER;
-                tokio::time::sleep(Duration::from_millis(spread)).await;
+                tokio::time::sleep(spread()).await;
             }
         }
     }
@@ -367,5 +371,19 @@ impl fmt::Debug for Candidacy {
             .field("key", &self.key)
             .field("own", &self.has.own)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_herd_tries_at_different_moments_and_none_late() {
+        let spread: BTreeSet<Duration> = (0..1000).map(|_| spread()).collect();
+        assert!(spread.len() > 10, "{spread:?}");
+        assert!(spread.iter().all(|span| *span < Duration::from_millis(JITTER)), "{spread:?}");
     }
 }

@@ -83,7 +83,6 @@ impl Bench for Kill {
             let proxy = room.way.door().await?;
             let (options, mut waiting) = (room.store().lease(ttl), Waiting::new());
             let observer = Candidate::new(room.dial(room.way.address(), &options).await?).await?;
-            granted = observer.client.probe().await?.lease.unwrap_or_default();
             let victim = victim(&room.url(proxy.endpoint(), &options))?;
             let token = led(&victim, &observer).await?;
             let mut others = Vec::new();
@@ -91,6 +90,8 @@ impl Bench for Kill {
                 let other = Candidate::new(room.client(&options).await?).await?;
                 other.stand(number, &waiting)?;
                 observer.all_stand(room, number + 1, &mut waiting).await?;
+                // Of one who stands: some stores grant nothing before.
+                granted = other.client.probe().await?.lease.unwrap_or_default();
                 others.push(other);
             }
             renewed(&proxy, granted).await?;
