@@ -113,6 +113,16 @@ pub(crate) fn status_check(owner: Uuid) -> String {
     format!("{STATED}{}", owner.simple())
 }
 
+/// Whether a check belongs to a registration of ours, or of another client.
+pub(crate) fn is_of_registration(check: &str) -> bool {
+    owner_of_check(check).is_some() || check.starts_with(STATED)
+}
+
+/// Whether an operator has set the check, to keep traffic away.
+pub(crate) fn is_maintenance(check: &str) -> bool {
+    check.starts_with("_service_maintenance") || check == "_node_maintenance"
+}
+
 /// The text of an owner mark: the client, then the registration.
 pub(crate) fn owner_mark(client: Uuid, owner: Uuid) -> String {
     format!("{}-{}", client.simple(), owner.simple())

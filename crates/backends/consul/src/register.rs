@@ -124,8 +124,8 @@ impl Place {
         held.checks().any(|(id, _)| owner_of_check(id) == Some(self.owner))
     }
 
-    /// Writes our record to the agent. True: with an alias for a check.
-    async fn put(&mut self, service: &Service, replace: bool) -> Result<bool> {
+    /// Writes our record to the agent, beside whatever checks hang on it. True: with an alias for a check.
+    async fn put(&mut self, service: &Service) -> Result<bool> {
         let session = Arc::clone(&self.session);
         let (options, names) = (&session.options, &session.names);
         let (owners, forget) = ((session.client, self.owner), options.deregister_after);
@@ -140,7 +140,7 @@ impl Place {
                 Tie::Own(own) => {
                     let record = body(&Liveness::Own(options.ttl))?;
                     let limit = session.timeout();
-                    session.http.agent_register(OPERATION, &self.id, record, replace, limit).await?;
+                    session.http.agent_register(OPERATION, &self.id, record, false, limit).await?;
                     own.wrote(&self.id, body(&session.heart.alias())?);
                     // An agent that restarts knows of a check that was passed once; any other one begins as failed.
                     let check = liveness_check(self.owner, false);
@@ -158,7 +158,7 @@ impl Place {
             Check::None => Liveness::None,
         };
         let record = body(&liveness)?;
-        session.http.agent_register(OPERATION, &self.id, record, replace, session.timeout()).await?;
+        session.http.agent_register(OPERATION, &self.id, record, false, session.timeout()).await?;
         if options.check != Check::Ttl {
             session.heart.joined.notify_one();
         }
@@ -189,6 +189,9 @@ impl Slot for Place {
             self.doubtful = false;
             self.claimed = true;
             session.lines.settle(self.owner, Some(session.clock.now()));
+        }
+        if written.as_ref().is_err_and(|failed| failed.kind() == ErrorKind::Conflict) {
+            self.step_aside().await;
         }
         written
     }
@@ -231,6 +234,9 @@ impl Slot for Place {
             // Kept until it is answered: a future that is dropped meanwhile asks again.
             if let Some(why) = self.lost.clone() {
                 let taken = self.is_taken().await;
+                if taken {
+                    self.step_aside().await;
+                }
                 self.lost = None;
                 return if taken { News::Taken(self.conflict()) } else { News::Lost(why) };
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reception_core::{Result, Service, ServiceId, ServiceName, Status};
 
-use super::{Layout, NAMESPACE, Names, OWNER, RESERVED, STATED, STATUS, SURPLUS};
+use super::{Layout, NAMESPACE, Names, OWNER, RESERVED, STATED, STATUS, SURPLUS, is_maintenance};
 use crate::{
     api::{CheckState, Record, Row},
     error::nonsense,
@@ -84,10 +84,9 @@ fn pairs(map: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
 fn status(checks: &[CheckState<'_>]) -> Status {
     let mut status = Status::Up;
     for check in checks.iter().filter(|check| !check.id.starts_with(STATED)) {
-        let maintenance = check.id.starts_with("_service_maintenance") || check.id == "_node_maintenance";
         match &*check.status {
             "passing" => {}
-            "critical" if !maintenance => return Status::Down,
+            "critical" if !is_maintenance(&check.id) => return Status::Down,
             _ => status = Status::Draining,
         }
     }

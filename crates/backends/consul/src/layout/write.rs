@@ -104,14 +104,13 @@ fn body<T: Serialize>(body: &T) -> Result<Vec<u8>> {
 /// The tags and the meta of an instance.
 type Parts = (Vec<String>, Vec<(String, String)>);
 
-/// What is written of an instance, and whether its status is stated by a check.
-pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> Result<(Parts, bool)> {
+/// What is written of an instance.
+pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> Result<Parts> {
     let mut meta = BTreeMap::from([(OWNER, mark)]);
     if !names.namespace.is_empty() {
         meta.insert(NAMESPACE, &names.namespace);
     }
-    let stated = stated(service.status());
-    meta.extend(stated.map(|status| (STATUS, status)));
+    meta.extend(stated(service.status()).map(|status| (STATUS, status)));
     let mut tags = Vec::new();
     if names.layout == Layout::Reception {
         tags.push(as_json(service)?);
@@ -128,7 +127,7 @@ pub(crate) fn instance_parts(names: &Names, service: &Service, mark: &str) -> Re
         }
     }
     let meta = meta.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    Ok(((tags, meta), stated.is_some()))
+    Ok((tags, meta))
 }
 
 /// The body that registers an instance.
@@ -143,7 +142,7 @@ pub(crate) fn instance(
     let service = service.to_builder().build()?;
     // One limit for all stores, by the record that most of them have.
     record::encode(&service)?;
-    let ((tags, meta), _) = instance_parts(names, &service, &owner_mark(client, owner))?;
+    let (tags, meta) = instance_parts(names, &service, &owner_mark(client, owner))?;
     let weight =
         service.attribute("weight").and_then(|text| text.parse::<u16>().ok()).filter(|weight| *weight > 0);
     let port = service.port().map_or(0, std::num::NonZeroU16::get);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reception_core::Result;
 
 use super::{Holder, Place};
-use crate::layout::{OWNER, liveness_check, owner_of_check};
+use crate::layout::{OWNER, liveness_check, owner_of_check, status_check};
 
 const OPERATION: &str = "close";
 const LOOK: Duration = Duration::from_millis(4);
@@ -14,6 +14,15 @@ const OTHERS: u32 = 4;
 const LONGEST_LOOK: Duration = Duration::from_millis(200);
 
 impl Place {
+    /// Leaves the id to another one, whose record our check would take down when nobody passes it any more.
+    pub(super) async fn step_aside(&mut self) {
+        if self.written {
+            let limit = self.session.timeout();
+            // What cannot be done now nobody does later: the agent itself said who holds the id a moment ago.
+            drop(tokio::time::timeout(limit, self.remove()).await);
+        }
+    }
+
     /// Removes what we wrote, and sees that it is gone.
     pub(super) async fn remove(&mut self) -> Result<()> {
         let session = Arc::clone(&self.session);
@@ -30,8 +39,11 @@ impl Place {
                 session.http.agent_deregister(OPERATION, &self.id, limit).await?;
             } else {
                 // One that claims the id together with us writes the record anew.
-                for (check, _) in held.checks().filter(|(id, _)| owner_of_check(id) == Some(self.owner)) {
-                    session.http.agent_deregister_check(OPERATION, check, limit).await?;
+                let stated = status_check(self.owner);
+                for (check, _) in held.checks() {
+                    if owner_of_check(check) == Some(self.owner) || check == stated {
+                        session.http.agent_deregister_check(OPERATION, check, limit).await?;
+                    }
                 }
             }
         }

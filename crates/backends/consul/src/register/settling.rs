@@ -2,14 +2,17 @@
 
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
-use reception_core::{OnConflict, Result, Service};
+use reception_core::{OnConflict, Result, Service, Status};
 use reception_kit::Attempt;
 use uuid::Uuid;
 
 use super::{Holder, OPERATION, Place};
 use crate::{
     api::{Held, Stored},
-    layout::{OWNER, instance_parts, liveness_check, owner_of_check, status_check},
+    layout::{
+        OWNER, instance_parts, is_maintenance, is_of_registration, liveness_check, owner_of_check,
+        status_check,
+    },
     options::Check,
 };
 
@@ -33,19 +36,45 @@ impl Place {
         }
         // A claim that may meet others must not take their checks away: it is by them that it sees them.
         let fresh = matches!(attempt, Attempt::First(_)) && holder != Holder::Us && !seizes;
-        let mut alias = self.put(service, !fresh).await?;
+        let mut alias = self.put(service).await?;
+        let mut left = held;
         if fresh {
-            let met = self.meet().await?;
+            let (met, now) = self.meet().await?;
             if met || holder == Holder::Dead {
-                // What is left of others is ours to remove by now.
-                alias = self.put(service, true).await?;
+                alias = self.put(service).await?;
+                left = now;
             }
         }
+        self.clear(service, alias, left.as_ref(), seizes).await?;
         self.read_back(service, alias).await
     }
 
-    /// Lets those who claim the id at the same moment leave, or leaves. True when there were any.
-    async fn meet(&mut self) -> Result<bool> {
+    /// The checks that belong to our record.
+    fn checks(&self, service: &Service, alias: bool) -> Vec<String> {
+        let mut checks = Vec::new();
+        checks.extend((self.session.options.check != Check::None).then(|| liveness_check(self.owner, alias)));
+        checks.extend((service.status() != Status::Up).then(|| status_check(self.owner)));
+        checks
+    }
+
+    /// Takes checks away that were there before a write of ours: of a status that is stated no more, of another way to be seen alive, of owners that are gone;
+    /// with `all` everybody's. An operator's maintenance stays, whatever is written.
+    async fn clear(&self, service: &Service, alias: bool, left: Option<&Held>, all: bool) -> Result<()> {
+        let belongs = self.checks(service, alias);
+        for (check, _) in left.iter().flat_map(|held| held.checks()) {
+            if is_maintenance(check) || belongs.iter().any(|own| own == check) {
+                continue;
+            }
+            if all || is_of_registration(check) {
+                let limit = self.session.timeout();
+                self.session.http.agent_deregister_check(OPERATION, check, limit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets those who claim the id at the same moment leave, or leaves. Whether there were any, and what stands there after.
+    async fn meet(&mut self) -> Result<(bool, Option<Held>)> {
         let (begun, mut pause, mut met) = (tokio::time::Instant::now(), LOOK, false);
         loop {
             let limit = self.session.timeout();
@@ -57,8 +86,8 @@ impl Place {
                 .filter_map(|(check, _)| owner_of_check(check).filter(|owner| *owner != self.owner))
                 .collect();
             if rivals.is_empty() {
-                let theirs = held.is_some_and(|held| held.meta(OWNER) != Some(&self.mark));
-                return Ok(met || theirs);
+                let theirs = held.as_ref().is_some_and(|held| held.meta(OWNER) != Some(&self.mark));
+                return Ok((met || theirs, held));
             }
             met = true;
             if rivals.iter().any(|rival| *rival < self.owner) || begun.elapsed() > RIVALS {
@@ -75,12 +104,10 @@ impl Place {
     async fn read_back(&mut self, service: &Service, alias: bool) -> Result<()> {
         let session = Arc::clone(&self.session);
         let node = session.node(OPERATION).await?;
-        let (wanted, stated) = instance_parts(&session.names, service, &self.mark)?;
+        let wanted = instance_parts(&session.names, service, &self.mark)?;
         let (mut pause, mut alias) = (LOOK, alias);
         for turn in 1_u32.. {
-            let mut checks = Vec::new();
-            checks.extend((session.options.check != Check::None).then(|| liveness_check(self.owner, alias)));
-            checks.extend(stated.then(|| status_check(self.owner)));
+            let checks = self.checks(service, alias);
             let limit = session.timeout();
             let stored = session.http.stored(OPERATION, &node, &self.id, &checks, limit).await?;
             if stored.is_some_and(|stored| shows(&stored, service, &wanted)) {
@@ -89,7 +116,7 @@ impl Place {
             // The second registration of a client moves the first one to an alias.
             alias = session.options.check == Check::Ttl && !alias;
             if turn.is_multiple_of(OTHERS) && self.is_overwritten().await? {
-                alias = self.put(service, true).await?;
+                alias = self.put(service).await?;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);

@@ -109,7 +109,8 @@ impl Heart {
                 // Kept until that is known: who fails here, or is dropped, leaves the first one with its check, and the next one moves it again.
                 if let Some((id, body)) = moved.as_ref() {
                     let (http, limit) = (&session.http, session.timeout());
-                    http.agent_register(OPERATION, id, body.clone(), true, limit).await?;
+                    http.agent_register(OPERATION, id, body.clone(), false, limit).await?;
+                    http.agent_deregister_check(OPERATION, &liveness_check(*owner, false), limit).await?;
                 }
                 *mode = Mode::Shared { members: BTreeSet::from([*owner, who]) };
                 self.several.notify_one();
