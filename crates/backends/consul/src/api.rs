@@ -11,6 +11,7 @@ use reception_core::{ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+pub(crate) use lock::Locked;
 use types::{Agent, Committed};
 pub(crate) use types::{
     AgentConfig, CheckState, Found, Held, NewSession, Pair, Record, Row, ServiceCheck, Services, Stored,

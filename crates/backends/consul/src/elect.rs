@@ -80,6 +80,7 @@ impl Elector for Election {
         const OPERATION: &str = "leader";
         let (session, key) = (Arc::clone(&self.session), self.session.names.lock(&self.name));
         let find = async move {
+            session.check_enterprise(OPERATION).await?;
             let consistent = |path: Path| path.flag("consistent");
             let (_, pair) = session.http.key(OPERATION, &key, consistent, session.timeout()).await?;
             let Some(pair) = pair.filter(|pair| pair.holder().is_some()) else { return Ok(None) };
@@ -104,6 +105,11 @@ impl Elector for Election {
 /// Who waits for a lock is known to nobody but itself.
 fn unlisted() -> Error {
     error(ErrorKind::Unsupported, "candidates", "a lock does not tell who waits for it")
+}
+
+/// The domain that a key told.
+fn told_domain(operation: &'static str, key: &str, value: &[u8]) -> Result<[u8; 16]> {
+    read_domain(value).ok_or_else(|| error(ErrorKind::Protocol, operation, format!("{key} holds no domain")))
 }
 
 /// The domain of tokens, if one was written and may be read.

@@ -146,6 +146,10 @@ impl Http {
         !matches!(self.inner.token, Token::None)
     }
 
+    pub(crate) fn token_may_change(&self) -> bool {
+        self.inner.token.may_change()
+    }
+
     /// Grows when the token is another one: an agent keeps the one that came with a registration.
     pub(crate) fn token_turn(&self) -> u64 {
         self.inner.token.turn()

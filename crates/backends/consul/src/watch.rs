@@ -48,6 +48,7 @@ enum Naming {
 /// Reads all instances of a service, of any status.
 pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<Snapshot> {
     const OPERATION: &str = "list";
+    session.check_enterprise(OPERATION).await?;
     let service = session.names.service(name);
     let how = |path: Path| path.flag("consistent");
     let answer = session.http.health(OPERATION, &service, how, session.timeout()).await?;
@@ -65,6 +66,7 @@ pub(crate) async fn list(session: &Arc<Session>, name: &ServiceName) -> Result<S
 
 /// The services that have instances.
 pub(crate) async fn names(session: &Arc<Session>) -> Result<BTreeSet<ServiceName>> {
+    session.check_enterprise("names").await?;
     let all = session.http.service_names("names", session.timeout()).await?;
     Ok(all.iter().filter_map(|name| session.names.known_as(name)).collect())
 }
@@ -124,6 +126,7 @@ impl Source for Instances {
         self.index = 0;
         self.naming = Naming::Needless;
         self.table = Table::new(&self.name, &self.session.names);
+        self.session.check_enterprise(OPERATION).await?;
         let answer = self.ask().await?;
         self.take(&answer)?;
         if self.naming == Naming::Wanted {

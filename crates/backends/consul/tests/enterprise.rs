@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt as _;
 use reception_consul::Options;
-use reception_core::{ClientExt, Service, ServiceName};
+use reception_core::{ClientExt, ErrorKind, Service, ServiceName};
 use reception_lab::Consul;
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::timeout,
@@ -25,6 +26,10 @@ use tokio::{
 const SOON: Duration = Duration::from_secs(20);
 /// What is sent with every request.
 const PLACE: [&str; 2] = ["ns=team", "partition=west"];
+
+/// The version of the real agent, and what it is made of.
+const VERSION: &[u8] = br#""1.8.7""#;
+const ENTERPRISE: &[u8] = br#""1+ent""#;
 
 /// A request: its method and target, and its body.
 type Asked = (String, String);
@@ -69,12 +74,22 @@ impl StandIn {
         let (first, rest) = head.split_once("\r\n").unwrap_or_default();
         let body = String::from_utf8_lossy(&heard[end..]).into_owned();
         self.0.lock().unwrap().push((first.to_owned(), body.clone()));
+        // What is packed could not be changed on its way back.
+        let rest = rest.replace("accept-encoding: gzip", "x-encoding: gzip");
         let plain = PLACE.iter().fold(first.to_owned(), |line, part| line.replace(part, "x=y"));
         let mut upstream = TcpStream::connect(agent).await?;
         upstream.write_all(format!("{plain}\r\nconnection: close\r\n{rest}").as_bytes()).await?;
         // As long, since the length was told; the free version knows the word for a namespace, too, and no other word.
         upstream.write_all(body.replace(r#""Partition":"west""#, r#""Namespace":"team""#).as_bytes()).await?;
-        copy(&mut upstream, &mut caller).await?;
+        let mut answer = Vec::new();
+        upstream.read_to_end(&mut answer).await?;
+        // As long, again: an agent of that version says so in its version.
+        if first.starts_with("GET /v1/agent/self")
+            && let Some(at) = answer.windows(VERSION.len()).position(|window| window == VERSION)
+        {
+            answer[at..at + VERSION.len()].copy_from_slice(ENTERPRISE);
+        }
+        caller.write_all(&answer).await?;
         caller.shutdown().await
     }
 
@@ -123,4 +138,36 @@ async fn namespace_and_partition_go_with_every_request_and_every_part_of_a_trans
         }
     }
     assert!(kinds.iter().all(|(_, count)| *count > 0), "{kinds:?}");
+}
+
+/// An agent of 1.8 knows no partition and answers from all that it has; one that does not know a namespace says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_not_enterprise_is_not_asked_for_what_it_does_not_know() {
+    let consul = Consul::start().await.unwrap();
+    let name: ServiceName = "api".parse().unwrap();
+    let instance = Service::builder("api", "10.0.0.7", 8080).id("one").build().unwrap();
+    for (namespace, partition) in [(Some("team"), None), (None, Some("west"))] {
+        let options = Options::new([consul.endpoint().to_string()]).timeout(Duration::from_secs(2));
+        let options = options.enterprise(namespace.map(str::to_owned), partition.map(str::to_owned));
+        let client = reception_consul::dial(options).await.unwrap();
+        let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+        let told = [
+            client.register(instance.clone()).await.map(drop),
+            client.list(&name).await.map(drop),
+            client.names().await.map(drop),
+            elector.leader().await.map(drop),
+            timeout(SOON, elector.elect(instance.clone())).await.unwrap().map(drop),
+        ];
+        for (at, outcome) in told.into_iter().enumerate() {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{at}: {error}");
+            assert!(error.context().contains("Enterprise"), "{at}: {error}");
+        }
+        let mut watcher = client.watch(&name).await.unwrap();
+        let first = timeout(SOON, watcher.next()).await.unwrap().unwrap();
+        assert!(matches!(&first, Err(why) if why.kind() == ErrorKind::Unsupported), "{first:?}");
+        timeout(SOON, client.close()).await.unwrap().unwrap();
+        let left = consul.api().get("/v1/agent/services").await.unwrap().body;
+        assert_eq!(left.trim(), "{}");
+    }
 }

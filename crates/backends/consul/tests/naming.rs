@@ -149,3 +149,21 @@ async fn dns_tells_weight_and_port() {
     heavy_one.close().await.unwrap();
     client.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_program_calls_like_ours_does_not_take_its_id() {
+    let consul = Consul::start().await.unwrap();
+    let client = dial(&consul, "/prod").await;
+    let ours = client.register(named("api", "one")).await.unwrap();
+    let theirs = r#"{"Name":"prod-api","ID":"one","Address":"10.0.0.9","Port":90}"#;
+    consul.api().put("/v1/agent/service/register", theirs).await.unwrap();
+    for reader in [&client, &dial(&consul, "/prod").await] {
+        let view = reader.list(&"api".parse().unwrap()).await.unwrap();
+        let told: Vec<_> = view.iter().map(|service| (service.id().to_string(), service.address())).collect();
+        assert_eq!(view.len(), 2, "{told:?}");
+        assert_eq!(view.get("one").map(Service::address), Some("10.0.0.7"), "{told:?}");
+        assert!(told.iter().any(|(id, at)| id.starts_with("one@") && *at == "10.0.0.9"), "{told:?}");
+    }
+    ours.close().await.unwrap();
+    client.close().await.unwrap();
+}

@@ -17,6 +17,17 @@ use crate::{
     http::{Call, Http, Path},
 };
 
+/// How a try to take a lock went.
+#[derive(Debug)]
+pub(crate) enum Locked {
+    /// The key as it was locked, and the value of the one that was read.
+    Yes { pair: Pair, domain: Vec<u8> },
+    /// It is another's.
+    No,
+    /// It was left as it is: the other key is not there.
+    NoDomain,
+}
+
 impl Http {
     pub(crate) async fn session_create(
         &self,
@@ -102,18 +113,20 @@ impl Http {
         Ok(answer.body.starts_with(b"true"))
     }
 
-    /// Takes a lock by transaction, which tells the index of the win; `None` when it is another's, LeaseLost when the session is known to be no more.
+    /// Takes a lock by transaction, which tells the index of the win and what another key held then; LeaseLost when the session is known to be no more.
     pub(crate) async fn key_lock(
         &self,
         operation: &'static str,
         key: &str,
         value: &[u8],
         session: &str,
+        domain: &str,
         limit: Duration,
-    ) -> Result<Option<Pair>> {
+    ) -> Result<Locked> {
         let (value, flags) = (BASE64.encode(value), crate::layout::LOCK_FLAGS);
         let lock = json!({ "Verb": "lock", "Key": key, "Value": value, "Flags": flags, "Session": session });
-        let verbs = json!([{ "KV": self.placed(lock) }]);
+        let read = json!({ "Verb": "get", "Key": domain });
+        let verbs = json!([{ "KV": self.placed(lock) }, { "KV": self.placed(read) }]);
         let call = Call::put(operation, Path::of("txn"), written(operation, &verbs)?);
         let answer = self.send(&call, limit).await?;
         match answer.status {
@@ -121,15 +134,24 @@ impl Http {
             StatusCode::CONFLICT if told(&answer.body, "invalid session") => {
                 Err(error(ErrorKind::LeaseLost, operation, "the session has ended"))
             }
-            StatusCode::CONFLICT => Ok(None),
+            StatusCode::CONFLICT if told(&answer.body, &missing(domain)) => Ok(Locked::NoDomain),
+            StatusCode::CONFLICT => Ok(Locked::No),
             status if status.is_success() => {
                 let done: Committed = parse(operation, "taking a lock", &answer.body)?;
-                let pair = done.results.into_iter().flatten().find_map(|outcome| outcome.pair);
-                pair.map(Some).ok_or_else(|| nonsense(operation, "taking a lock", "no key in it"))
+                let mut pairs = done.results.into_iter().flatten().filter_map(|outcome| outcome.pair);
+                match (pairs.next(), pairs.next()) {
+                    (Some(pair), Some(domain)) => Ok(Locked::Yes { pair, domain: domain.value() }),
+                    _ => Err(nonsense(operation, "taking a lock", "no keys in it")),
+                }
             }
             _ => Err(unlike(operation, &format!("locking {key}"), &answer)),
         }
     }
+}
+
+/// What servers say of a key that a transaction did not find, as it stands in JSON.
+fn missing(key: &str) -> String {
+    format!("\\\"{key}\\\" doesn't exist")
 }
 
 fn told(body: &[u8], words: &str) -> bool {

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::{
     domain,
     remains::{Own, Remains},
+    told_domain,
 };
 use crate::{
-    api::{NewSession, Pair, ServiceCheck, key_answer},
+    api::{Locked, NewSession, Pair, ServiceCheck, key_answer},
     error::error,
     http::Path,
     layout::{span, write_domain},
@@ -26,12 +27,18 @@ const OPERATION: &str = "elect";
 const LEAST_SESSION: Duration = Duration::from_secs(10);
 /// And the most.
 const MOST_SESSION: Duration = Duration::from_secs(24 * 3600);
-/// Between two looks whether the servers know our check.
+/// Between two looks whether the servers know our check, growing.
 const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// So many looks in vain, and the check is written again: that makes the agent tell the servers at once.
+const REWRITE: u32 = 5;
 const LONG_AGO: Moment = Moment::from_duration(Duration::ZERO);
 const AGAIN: Duration = Duration::from_millis(500);
 /// All who wait see a free lock at one moment: they try within this.
 const JITTER: u64 = 15;
+
+/// How often a lock is tried for when the domain has to be written first.
+const TAKES: u32 = 3;
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send + Sync>>;
 
@@ -77,6 +84,10 @@ impl Candidacy {
     async fn stand(&mut self) -> Result<Own> {
         self.has.standing = true;
         let session = Arc::clone(&self.session);
+        // A session that is made now hangs on the check that stands at the home of now.
+        if self.has.own.is_none() && !self.is_at_home() {
+            self.pacer = None;
+        }
         if self.pacer.is_none() {
             self.pacer = Some(session.standing.join(&session, self.has.guid).await?);
         }
@@ -92,7 +103,7 @@ impl Candidacy {
             node_checks: [],
             service_checks: vec![ServiceCheck { id: session.standing.check().to_owned() }],
         };
-        let (begun, mut passed) = (tokio::time::Instant::now(), false);
+        let (begun, mut tried, mut pause) = (tokio::time::Instant::now(), 0_u32, PAUSE);
         // Before the await: a future that is dropped there leaves a request on its way.
         let before = std::mem::replace(&mut self.has.unsettled, true);
         let own = loop {
@@ -101,11 +112,16 @@ impl Candidacy {
                 Ok(id) => break Own { id, renewed },
                 // The agent has not told the servers of the check yet, or they did not hear that it passes.
                 Err(early) if is_early(&early) && begun.elapsed() < session.timeout() => {
-                    // Or it does not know of it any more.
-                    if !std::mem::replace(&mut passed, true) {
-                        drop(session.standing.pass(&session).await);
+                    tried += 1;
+                    match tried {
+                        // Or it does not know of it any more.
+                        1 => drop(session.standing.pass(&session).await),
+                        // Or the servers have lost it, which the agent would find out within a minute or two.
+                        REWRITE => drop(session.standing.restore(&session).await),
+                        _ => {}
                     }
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(failed) => return Err(failed),
             }
@@ -113,7 +129,27 @@ impl Candidacy {
         self.has.own = Some(own.clone());
         // One that was asked for before, and whose answer was lost, may be there beside this one.
         self.has.unsettled = before;
+        session.standing.admit();
+        if !self.is_at_home() {
+            return Err(self.moved().await);
+        }
         Ok(own)
+    }
+
+    /// Whether the check that we follow stands where everything of this client does.
+    fn is_at_home(&self) -> bool {
+        self.pacer.as_ref().is_some_and(|pacer| pacer.at == self.session.http.home())
+    }
+
+    /// What is passed now stands at another agent, and says nothing of our session.
+    async fn moved(&mut self) -> Error {
+        match self.has.end_session().await {
+            Ok(()) => {
+                self.pacer = None;
+                Self::lost("another agent has taken over")
+            }
+            Err(failed) => failed,
+        }
     }
 
     async fn find_domain(&self) -> Result<[u8; 16]> {
@@ -189,10 +225,7 @@ impl Candidacy {
         if self.pacer.as_ref().is_some_and(|pacer| pacer.at == pass.at) {
             return Ok(pass.sent);
         }
-        // What is passed now stands at another agent, and says nothing of our session.
-        self.has.end_session().await?;
-        self.pacer = None;
-        Err(Self::lost("another agent has taken over"))
+        Err(self.moved().await)
     }
 
     /// Takes the lock, if it is free.
@@ -201,8 +234,19 @@ impl Candidacy {
         // Before the lock: that it is granted proves that the check had not lapsed by then.
         let sent = self.fresh().await?;
         let limit = session.timeout();
-        let pair = session.http.key_lock(OPERATION, &self.key, &self.value, &own.id, limit).await?;
-        Ok(pair.filter(|pair| pair.holder() == Some(&own.id)).map(|pair| self.won(&pair, sent)))
+        // The domain is read in the same step: others take it for the one of our token.
+        let domain = session.names.domain();
+        for _ in 0..TAKES {
+            match session.http.key_lock(OPERATION, &self.key, &self.value, &own.id, &domain, limit).await? {
+                Locked::Yes { pair, domain: told } if pair.holder() == Some(&own.id) => {
+                    self.domain = told_domain(OPERATION, &domain, &told)?;
+                    return Ok(Some(self.won(&pair, sent)));
+                }
+                Locked::Yes { .. } | Locked::No => return Ok(None),
+                Locked::NoDomain => drop(self.find_domain().await?),
+            }
+        }
+        Err(error(ErrorKind::Unavailable, OPERATION, format!("{domain} is gone again and again")))
     }
 
     fn won(&mut self, pair: &Pair, sent: Moment) -> Won {
@@ -219,11 +263,11 @@ impl Candidacy {
         self.session.options.election_ttl.min(until.saturating_since(sent))
     }
 
-    /// Waits until the lock is not ours.
-    fn look(&self, index: u64) -> Work<Error> {
+    /// Waits until the lock is not ours as we have won it: whoever writes to its key gives it another index, which others take for our token.
+    fn look(&self, token: u64) -> Work<Error> {
         let (session, key) = (Arc::clone(&self.session), self.key.clone());
         let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
-        let mut index = index;
+        let mut index = token;
         Box::pin(async move {
             let mut brake = Brake::new();
             loop {
@@ -238,6 +282,9 @@ impl Candidacy {
                     }
                     Ok((_, pair)) if pair.as_ref().and_then(Pair::holder) != Some(&own) => {
                         return Self::lost("the lock is not ours any more");
+                    }
+                    Ok((_, Some(pair))) if pair.modified != token => {
+                        return Self::lost("somebody wrote to the key of the lock");
                     }
                     Ok((next, _)) if next > 0 => index = next,
                     // What nobody answers the deadline ends.
@@ -262,8 +309,9 @@ fn is_early(refused: &Error) -> bool {
     said.contains("heck")
 }
 
-impl Claim for Candidacy {
-    async fn win(&mut self) -> Result<Won> {
+impl Candidacy {
+    /// Stands and waits until it has won.
+    async fn compete(&mut self) -> Result<Won> {
         (self.eye, self.renewal) = (None, None);
         let own = self.stand().await?;
         let consistent = |path: Path| path.flag("consistent");
@@ -277,6 +325,7 @@ impl Claim for Candidacy {
                     let sent = self.fresh().await?;
                     let (_, still) = self.session.http.key(OPERATION, &self.key, consistent, limit).await?;
                     if let Some(pair) = still.filter(|pair| pair.holder() == Some(&own.id)) {
+                        self.domain = self.find_domain().await?;
                         let won = self.won(&pair, sent);
                         self.session.standing.leads(self.has.guid).await;
                         return Ok(won);
@@ -321,6 +370,25 @@ impl Claim for Candidacy {
             if refused == 0 && pair.as_ref().and_then(Pair::holder).is_none() {
                 tokio::time::sleep(spread()).await;
             }
+        }
+    }
+
+    /// Another token heals it, and a file may soon tell one: whoever could stand before goes on.
+    fn outlives(&self, refused: &Error) -> bool {
+        matches!(refused.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied)
+            && self.session.http.token_may_change()
+            && self.session.standing.was_admitted()
+    }
+}
+
+impl Claim for Candidacy {
+    async fn win(&mut self) -> Result<Won> {
+        match self.compete().await {
+            Err(refused) if self.outlives(&refused) => {
+                let text = format!("{}; the token file may tell another token", refused.context());
+                Err(error(ErrorKind::Unavailable, OPERATION, text).with_source(refused))
+            }
+            outcome => outcome,
         }
     }
 

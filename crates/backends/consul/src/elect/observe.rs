@@ -22,14 +22,15 @@ pub(crate) struct Observer {
     session: Arc<Session>,
     key: String,
     index: u64,
-    domain: Option<[u8; 16]>,
+    /// The last winner's, and the domain of its token.
+    seen: Option<(u64, [u8; 16])>,
     brake: Brake,
 }
 
 impl Observer {
     pub(crate) fn new(session: &Arc<Session>, name: &ElectionName) -> Self {
         let (session, key) = (Arc::clone(session), session.names.lock(name));
-        Self { session, key, index: 0, domain: None, brake: Brake::new() }
+        Self { session, key, index: 0, seen: None, brake: Brake::new() }
     }
 
     async fn ask(&self, index: u64) -> Result<(u64, Option<Pair>)> {
@@ -40,16 +41,20 @@ impl Observer {
 
     async fn holder(&mut self, pair: Option<Pair>) -> Result<Holder> {
         let Some(pair) = pair.filter(|pair| pair.holder().is_some()) else { return Ok(Holder::from(None)) };
-        if self.domain.is_none() {
-            self.domain = domain(&self.session, OPERATION).await?;
-        }
-        Ok(Holder::from(Some(leader(self.domain.unwrap_or_default(), &pair))))
+        let domain = match self.seen {
+            Some((modified, domain)) if modified == pair.modified => domain,
+            // Another one has won, maybe after everything was deleted.
+            _ => domain(&self.session, OPERATION).await?.unwrap_or_default(),
+        };
+        self.seen = Some((pair.modified, domain));
+        Ok(Holder::from(Some(leader(domain, &pair))))
     }
 
     async fn read(&mut self) -> Result<Holder> {
         // The store may be another one by now.
-        self.domain = None;
+        self.seen = None;
         self.index = 0;
+        self.session.check_enterprise(OPERATION).await?;
         let (index, pair) = self.ask(0).await?;
         let holder = self.holder(pair).await?;
         self.index = index;

@@ -75,6 +75,11 @@ impl Token {
         }
     }
 
+    /// Whether it may be another one some day.
+    pub(crate) fn may_change(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
     /// The agent did not take it: the next request looks whether there is another one by now.
     pub(crate) fn refused(&self) {
         if let Self::File { last, .. } = self {

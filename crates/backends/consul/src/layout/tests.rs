@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use reception_core::{Service, ServiceBuilder, Status};
+use reception_core::{ErrorKind, Service, ServiceBuilder, Status};
 
 use super::*;
 use crate::{
@@ -221,6 +221,27 @@ fn a_full_meta_goes_on_in_the_tags_and_comes_back() {
     let row: Row<'_> = serde_json::from_str(&row).unwrap();
     assert!(row.checks.iter().flatten().all(|CheckState { id, .. }| id.starts_with(STATED)));
     assert_eq!(decode(&names, service.name(), &row).unwrap().service.unwrap(), service);
+}
+
+#[test]
+fn what_an_agent_refuses_or_a_reader_would_take_for_something_else_is_not_written() {
+    let refused = |service: &Service, layout| {
+        let names = Names::new("eu/prod", layout);
+        let written = instance(&names, service, (CLIENT, OWNER), &Liveness::None, FORGET);
+        written.err().map(|error| error.kind())
+    };
+    let tagged =
+        |tags: &str| service("10.0.0.7", 8080, |plain| plain.attribute("zone", "a").attribute("tags", tags));
+    for tags in ["reception-attribute:zone=evil", "v2, reception-attribute:x"] {
+        assert_eq!(refused(&tagged(tags), Layout::Native), Some(ErrorKind::InvalidInstance), "{tags}");
+        // There tags are an attribute like any other.
+        assert_eq!(refused(&tagged(tags), Layout::Reception), None, "{tags}");
+    }
+    assert_eq!(refused(&tagged("v2,x-reception-attribute:x"), Layout::Native), None);
+    for address in ["0.0.0.0", "::"] {
+        let nowhere = service(address, 8080, |plain| plain);
+        assert_eq!(refused(&nowhere, Layout::Native), Some(ErrorKind::InvalidInstance), "{address}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What we write to the agent.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use reception_core::{Error, ErrorKind, Result, Service, Status};
 use reception_kit::{go_json, record};
@@ -140,6 +140,7 @@ pub(crate) fn instance(
 ) -> Result<Vec<u8>> {
     // Strict also for what somebody else's record was made of.
     let service = service.to_builder().build()?;
+    allowed(names, &service)?;
     // One limit for all stores, by the record that most of them have.
     record::encode(&service)?;
     let (tags, meta) = instance_parts(names, &service, &owner_mark(client, owner))?;
@@ -166,6 +167,19 @@ pub(crate) fn instance(
         weights: weight.map(|passing| Weights { passing, warning: 1 }),
         checks,
     })
+}
+
+/// Refuses what an agent would refuse, and what would be read back as something else.
+fn allowed(names: &Names, service: &Service) -> Result<()> {
+    let wrong = |why: &str| error(ErrorKind::InvalidInstance, "register", format!("{}: {why}", service.id()));
+    if service.address().parse::<IpAddr>().is_ok_and(|address| address.is_unspecified()) {
+        return Err(wrong("an address that stands for all of a host is none that others can reach"));
+    }
+    let tags = service.attribute("tags").unwrap_or_default();
+    if names.layout == Layout::Native && tags.split(',').any(|tag| tag.trim().starts_with(SURPLUS)) {
+        return Err(wrong(&format!("tags that begin with {SURPLUS:?} are attributes")));
+    }
+    Ok(())
 }
 
 /// Attributes as the Go library of this name wrote them.

@@ -27,7 +27,7 @@ const RIVALS: Duration = Duration::from_secs(1);
 impl Place {
     /// Claims the id, or brings our record to what is wanted.
     pub(super) async fn settle(&mut self, service: &Service, attempt: Attempt) -> Result<()> {
-        self.session.check_datacenter(OPERATION).await?;
+        self.session.check_place(OPERATION).await?;
         let held = self.session.http.agent_health(OPERATION, &self.id, self.session.timeout()).await?;
         let holder = self.holder(held.as_ref());
         let seizes = attempt == Attempt::First(OnConflict::Replace);

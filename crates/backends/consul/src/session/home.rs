@@ -6,7 +6,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,12 +21,14 @@ use super::{
     keep::{marked, ours},
 };
 use crate::{
-    api::{Found, parse},
+    api::{Found, parse, parse_agent},
     error::error,
     http::{Call, Path},
     layout::{HIDDEN, owner_of_mark},
 };
 
+/// What stands in the version of such an agent.
+const ENTERPRISE: &str = "ent";
 /// How long one agent has to say that it answers.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -32,6 +37,8 @@ pub(super) struct Home {
     known: Mutex<Known>,
     /// One moves at a time.
     moving: tokio::sync::Mutex<()>,
+    /// An agent said so, or need not.
+    has_enterprise: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -85,11 +92,36 @@ impl Session {
         names.find(|(of, _)| *of == at).map(|(_, node)| Arc::clone(node))
     }
 
-    /// Refuses what is of another datacenter than our agent: it would be written to the agent all the same.
-    pub(crate) async fn check_datacenter(&self, operation: &'static str) -> Result<()> {
+    /// Refuses what is of another place than our agent: it would be written to the agent all the same.
+    pub(crate) async fn check_place(&self, operation: &'static str) -> Result<()> {
         if self.options.datacenter.is_some() {
             self.node(operation).await?;
         }
+        self.check_enterprise(operation).await
+    }
+
+    /// Refuses a namespace and a partition where there are none: an agent that does not know the word answers for all.
+    pub(crate) async fn check_enterprise(&self, operation: &'static str) -> Result<()> {
+        if self.http.enterprise().next().is_none() || self.home.has_enterprise.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let answer = self.http.ask(&Call::get(operation, Path::of("agent/self")), self.timeout()).await;
+        match answer.and_then(|answer| parse_agent(operation, &answer.body)) {
+            Ok(agent) if !agent.version.contains(ENTERPRISE) => {
+                let options: Vec<_> = self.http.enterprise().map(|(name, _)| name.to_lowercase()).collect();
+                let text = format!(
+                    "option {}: the agent is of Consul {}, which is not Enterprise",
+                    options.join(", "),
+                    agent.version
+                );
+                return Err(error(ErrorKind::Unsupported, operation, text));
+            }
+            Ok(_) => {}
+            // Who may not ask the agent for itself is believed.
+            Err(denied) if denied.kind() == ErrorKind::Denied => {}
+            Err(failed) => return Err(failed),
+        }
+        self.home.has_enterprise.store(true, Ordering::Release);
         Ok(())
     }
 

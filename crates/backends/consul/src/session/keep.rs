@@ -40,14 +40,15 @@ pub(super) async fn keep(session: Arc<Session>) {
 
 async fn work(session: &Arc<Session>) {
     let told = session.options.check == Check::Ttl;
-    let mut doubtful = false;
+    // A look tells nothing of the passes that an agent refuses.
+    let (mut unpassed, mut unseen) = (false, false);
     let (mut pass_at, mut look_at) = (session.clock.now(), session.clock.now().saturating_add(REPAIR));
     loop {
         if session.lines.is_empty() && session.heart.is_idle().await && session.left_nothing() {
             session.heart.joined.notified().await;
             let now = session.clock.now();
             (pass_at, look_at) = (now.saturating_add(session.options.ttl / 2), now.saturating_add(REPAIR));
-            doubtful = false;
+            (unpassed, unseen) = (false, false);
             continue;
         }
         let next = if told { pass_at.min(look_at) } else { look_at };
@@ -60,7 +61,8 @@ async fn work(session: &Arc<Session>) {
             }
         }
         let sent = session.clock.now();
-        let outcome = if told && sent >= pass_at {
+        let is_pass = told && sent >= pass_at;
+        let outcome = if is_pass {
             let passed = pass(session).await;
             pass_at = due(session, sent, passed.is_ok());
             if matches!(passed, Ok(false)) {
@@ -77,14 +79,15 @@ async fn work(session: &Arc<Session>) {
             Ok(()) => write_anew(session).await,
             failed => failed,
         };
+        let doubt = if is_pass { &mut unpassed } else { &mut unseen };
         match outcome {
             Ok(()) => {
-                if std::mem::take(&mut doubtful) {
+                if std::mem::take(doubt) && !unpassed && !unseen {
                     session.lines.tell_all(&Line::Fine);
                 }
             }
             Err(failed) => {
-                doubtful = true;
+                *doubt = true;
                 session.lines.tell_all(&Line::Doubtful(failed));
                 if session.move_on(OPERATION).await {
                     (pass_at, look_at) = (session.clock.now(), session.clock.now().saturating_add(AGAIN));

@@ -37,6 +37,7 @@ pub(crate) struct Standing {
     turn: AtomicU64,
     /// It is being written again.
     writing: AtomicBool,
+    admitted: AtomicBool,
     service: String,
     check: String,
 }
@@ -92,6 +93,7 @@ impl Standing {
             passed: watch::channel(None).0,
             turn: AtomicU64::new(0),
             writing: AtomicBool::new(false),
+            admitted: AtomicBool::new(false),
             service: format!("reception-{client}-election"),
             check: format!("reception-election-{client}"),
         }
@@ -105,7 +107,7 @@ impl Standing {
     /// Lets a candidacy stand; again is fine.
     pub(crate) async fn join(&self, session: &Arc<Session>, who: Uuid) -> Result<Pacer> {
         session.find_home(OPERATION).await;
-        session.check_datacenter(OPERATION).await?;
+        session.check_place(OPERATION).await?;
         let mut members = self.members.lock().await;
         // Before the await: who is dropped there has to leave.
         members.who.entry(who).or_insert(false);
@@ -177,6 +179,22 @@ impl Standing {
             }
             standing.writing.store(false, Ordering::Release);
         });
+    }
+
+    /// Writes the check again, as long as anybody stands.
+    pub(crate) async fn restore(&self, session: &Arc<Session>) -> Result<()> {
+        let members = self.members.lock().await;
+        if members.checked { self.write(session).await } else { Ok(()) }
+    }
+
+    /// A session was made: our token allows to stand.
+    pub(crate) fn admit(&self) {
+        self.admitted.store(true, Ordering::Release);
+    }
+
+    /// Whether a candidate of this client could stand once.
+    pub(crate) fn was_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Acquire)
     }
 
     async fn write(&self, session: &Arc<Session>) -> Result<()> {

@@ -205,7 +205,7 @@ impl Table {
         left
     }
 
-    /// Gives instances of one id at several nodes names of their own: our agent's keeps the id, else the first. Counts what cannot be shown.
+    /// Gives instances of one id at several nodes names of their own: our agent's keeps the id, before a foreign one there, else the first of ours. Counts what cannot be shown.
     fn untangle(&mut self, home: Option<&str>) -> bool {
         if self.tangled {
             for known in &mut self.known {
@@ -225,7 +225,10 @@ impl Table {
         }
         for (id, all) in &twice {
             let all = &self.once(all);
-            let keeps = all.iter().copied().find(|at| Some(&*self.known[*at].node) == home).unwrap_or(all[0]);
+            let at_home = |at: &&usize| Some(&*self.known[**at].node) == home;
+            let marked = |at: &&usize| self.known[**at].mark.is_some();
+            let mut order = all.iter().filter(at_home).filter(marked).chain(all.iter().filter(at_home));
+            let keeps = order.next().or_else(|| all.iter().find(marked)).copied().unwrap_or(all[0]);
             for at in all {
                 let known = &mut self.known[*at];
                 if *at != keeps

@@ -39,6 +39,15 @@ async fn token(consul: &Consul, name: &str, rules: &str) -> String {
     field(&dense(&consul.api().put("/v1/acl/token", &token).await.unwrap()), "SecretID")
 }
 
+/// Gives the policy of this name other rules.
+async fn rule(consul: &Consul, name: &str, rules: &str) {
+    let told = dense(&consul.api().get(&format!("/v1/acl/policy/name/{name}")).await.unwrap().body);
+    let id = field(&told, "ID");
+    let quoted = rules.replace('"', "\\\"").replace('\n', " ");
+    let policy = format!(r#"{{"ID":"{id}","Name":"{name}","Rules":"{quoted}"}}"#);
+    consul.api().put(&format!("/v1/acl/policy/{id}"), &policy).await.unwrap();
+}
+
 /// An agent in development mode writes its answers on many lines.
 fn dense(answer: &str) -> String {
     answer.split_whitespace().collect()

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use reception_consul::Options;
-use reception_core::{Change, ClientExt, Error, ErrorKind, Service};
+use reception_core::{Change, ClientExt, Error, ErrorKind, RegistrationState, Service};
+use reception_lab::eventually;
 
-use super::{MASTER, NEEDED, SOON, api, dial, guarded, one, token};
+use super::{MASTER, NEEDED, SOON, api, dial, guarded, one, rule, token};
 
 /// Enough to look.
 const READING: &str = r#"
@@ -44,6 +45,41 @@ async fn a_token_with_the_rights_that_are_documented_does_everything() {
     second.close().await.unwrap();
     client.close().await.unwrap();
     assert!(!format!("{client:?}").contains(&token));
+}
+
+/// What is looked at may still be read: that is no sign that the agent takes the passes again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_without_the_right_to_pass_its_check_stays_in_doubt() {
+    let consul = guarded().await;
+    let token = token(&consul, "needed", NEEDED).await;
+    let client = dial(consul.endpoint(), &format!("&ttl=2s&token={token}")).await.unwrap();
+    let registration = client.register(one()).await.unwrap();
+    let reading = NEEDED.replace("write", "read");
+    rule(&consul, "needed", &reading).await;
+    let doubtful = || async {
+        match registration.state() {
+            RegistrationState::Doubtful(why) if why.kind() == ErrorKind::Denied => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    eventually(SOON, doubtful).await.unwrap();
+    // All is compared every 10 s.
+    let end = tokio::time::Instant::now() + Duration::from_secs(13);
+    while tokio::time::Instant::now() < end {
+        assert!(doubtful().await.is_ok(), "{:?}", registration.state());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    rule(&consul, "needed", NEEDED).await;
+    eventually(SOON * 2, || async {
+        match registration.state() {
+            RegistrationState::Active => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

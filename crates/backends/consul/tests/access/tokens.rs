@@ -151,6 +151,44 @@ async fn a_token_that_is_taken_away_is_told_and_tried_slowly_and_the_next_one_me
     client.close().await.unwrap();
 }
 
+/// The new token comes some seconds after the old one has gone: whoever leads loses that, and nobody stops standing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn candidates_stand_again_with_the_token_that_a_file_tells_later() {
+    let consul = guarded().await;
+    let first = token(&consul, "first", NEEDED).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    write(&file, &first);
+    let options = format!("&election_ttl=2s&token_file={}", file.display());
+    let (client, other) =
+        (dial(consul.endpoint(), &options).await.unwrap(), dial(consul.endpoint(), &options).await.unwrap());
+    let name = "reaper".parse().unwrap();
+    let (leads, waits) = (client.elector(&name).await.unwrap(), other.elector(&name).await.unwrap());
+    let leadership = leads.elect(one()).await.unwrap();
+    let mut waiting = waits.elect(one());
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut waiting).await.is_err(), "there is a leader");
+    revoke(&consul, "first").await;
+    tokio::time::timeout(SOON, leadership.lost()).await.unwrap();
+    let mut again = leads.elect(one());
+    for standing in [&mut waiting, &mut again] {
+        let ended = tokio::time::timeout(Duration::from_secs(4), standing).await;
+        assert!(ended.is_err(), "{ended:?}");
+    }
+    write(&file, &token(&consul, "second", NEEDED).await);
+    // Either of them.
+    let next = tokio::time::timeout(SOON * 2, futures_util::future::select(waiting, again)).await.unwrap();
+    let (won, _waits) = next.factor_first();
+    assert!(won.unwrap().token() > leadership.token());
+    client.close().await.unwrap();
+    other.close().await.unwrap();
+
+    // Where nothing else can be told, the refusal is.
+    let client = dial(consul.endpoint(), &format!("&token={first}")).await.unwrap();
+    let refused = client.elector(&name).await.unwrap().elect(one()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused}");
+    client.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_token_file_that_cannot_be_used_is_named_by_dial() {
     let folder = tempfile::tempdir().unwrap();
