@@ -121,6 +121,7 @@ impl Client for ConsulClient {
             let (http, limit) = (&session.http, session.timeout());
             let (endpoints, answer) = http.probe(&Call::get(OPERATION, Path::of("agent/self")), limit).await;
             let Some(answer) = answer else { return Ok((endpoints, None)) };
+            session.check_enterprise(OPERATION).await?;
             if let Some(datacenter) = &session.options.datacenter {
                 http.know_datacenter(OPERATION, datacenter, limit).await?;
             }

@@ -16,7 +16,7 @@ use reception_core::{ElectionName, ServiceId, ServiceName};
 use uuid::Uuid;
 
 pub(crate) use read::decode;
-pub(crate) use write::{Liveness, instance, instance_parts, session_service, wake_check};
+pub(crate) use write::{Asked, Liveness, instance, instance_parts, session_service, wake_check};
 
 /// What the name of a service that carries our own checks is: `names` hides it.
 pub(crate) const HIDDEN: &str = "reception--session";

@@ -19,12 +19,16 @@ use crate::{
     api::Held,
     error::error,
     http::Hold,
-    layout::{HIDDEN, Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check, owner_of_mark},
+    layout::{
+        Asked, HIDDEN, Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check, owner_of_mark,
+    },
     options::Check,
     session::{Line, Session, Tie},
 };
 
 const OPERATION: &str = "register";
+/// Servers register themselves by it, in the catalog: no agent tells that it is there, and it would be written over.
+const CONSUL: &str = "consul";
 
 /// The place of one registration in the store.
 #[derive(Debug)]
@@ -63,7 +67,10 @@ impl Place {
         let owner = Uuid::new_v4();
         let options = &session.options;
         let liveness = match options.check {
-            Check::Tcp => Liveness::Tcp { interval: options.interval, timeout: options.check_timeout },
+            Check::Tcp => {
+                let (interval, timeout) = (options.interval, options.check_timeout);
+                Liveness::Tcp(Asked { interval, timeout, fails: false })
+            }
             _ => Liveness::None,
         };
         instance(&session.names, service, (session.client, owner), &liveness, Duration::ZERO)?;
@@ -72,6 +79,10 @@ impl Place {
             return Err(error(ErrorKind::InvalidInstance, OPERATION, context));
         }
         let id = session.names.instance(service.name(), service.id());
+        if id == CONSUL {
+            let context = format!("the id {CONSUL} is that of the servers' own service");
+            return Err(error(ErrorKind::InvalidInstance, OPERATION, context));
+        }
         if !session.wanted.take(&id, owner) {
             let context = format!("{}/{} is registered by this client", service.name(), service.id());
             return Err(error(ErrorKind::Conflict, OPERATION, context));
@@ -134,7 +145,8 @@ impl Place {
         self.written = true;
         let stated = service.status() != Status::Up;
         session.lines.write(self.owner, session.http.token_turn(), stated);
-        let asked = (options.interval, options.check_timeout);
+        let fails = session.lines.fails(self.owner);
+        let asked = Asked { interval: options.interval, timeout: options.check_timeout, fails };
         let liveness = match options.check {
             Check::Ttl => match session.heart.join(&session, self.owner).await? {
                 Tie::Own(own) => {
@@ -149,12 +161,10 @@ impl Place {
                 }
                 Tie::As(other) => Liveness::As(other),
             },
-            Check::Http => Liveness::Http {
-                url: session.health.url(&session, self.owner, service).await?,
-                interval: asked.0,
-                timeout: asked.1,
-            },
-            Check::Tcp => Liveness::Tcp { interval: asked.0, timeout: asked.1 },
+            Check::Http => {
+                Liveness::Http { url: session.health.url(&session, self.owner, service).await?, asked }
+            }
+            Check::Tcp => Liveness::Tcp(asked),
             Check::None => Liveness::None,
         };
         let record = body(&liveness)?;

@@ -4,7 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reception_core::{Client, ClientExt, Dialer, ErrorKind, Service, ServiceName, Status};
+use reception_core::{
+    Client, ClientExt, Dialer, ErrorKind, ListOptions, RegistrationState, Service, ServiceName, Status,
+};
 use reception_lab::{Consul, Proxy, eventually};
 use tokio::net::TcpListener;
 
@@ -84,6 +86,38 @@ async fn with_tcp_an_instance_is_up_while_somebody_listens() {
     .await
     .unwrap();
     registration.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
+/// Its agent asks in vain. When it forgets the instance after a minute or two that is written again, and is not up for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_whose_check_was_never_good_is_in_doubt_and_stays_down() {
+    let consul = Consul::start().await.unwrap();
+    let nobody = reception_lab::free_port().unwrap();
+    let options = format!("&check=http&check_host={}&interval=1s&check_timeout=500ms", nobody.address());
+    let client = dial(consul.endpoint(), &options).await;
+    let registration = client.register(instance("one", 80)).await.unwrap();
+    let doubtful = || async {
+        match registration.state() {
+            RegistrationState::Doubtful(_) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    eventually(SOON, doubtful).await.unwrap();
+    consul.api().put("/v1/agent/service/deregister/prod-api:one", "").await.unwrap();
+    let mut back = None;
+    let end = tokio::time::Instant::now() + SOON;
+    while tokio::time::Instant::now() < end {
+        assert!(client.list(&api()).await.unwrap().is_empty(), "it is up");
+        let any = ListOptions::default().any_status(true);
+        if client.list_with(&api(), any).await.unwrap().get("one").is_some() {
+            back.get_or_insert_with(tokio::time::Instant::now);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(back.is_some(), "it was not written again");
+    doubtful().await.unwrap();
+    drop(registration);
     client.close().await.unwrap();
 }
 

@@ -156,6 +156,7 @@ async fn an_agent_that_is_not_enterprise_is_not_asked_for_what_it_does_not_know(
             client.list(&name).await.map(drop),
             client.names().await.map(drop),
             elector.leader().await.map(drop),
+            client.probe().await.map(drop),
             timeout(SOON, elector.elect(instance.clone())).await.unwrap().map(drop),
         ];
         for (at, outcome) in told.into_iter().enumerate() {

@@ -55,3 +55,16 @@ async fn the_go_library_and_ours_see_each_other() {
     registration.close().await.unwrap();
     client.close().await.unwrap();
 }
+
+/// Its servers' own service is in the catalog alone: an agent would write over it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_servers_own_service_is_not_written_over() {
+    let consul = Consul::start().await.unwrap();
+    let url = format!("consul://{}?layout=reception", consul.endpoint());
+    let client = Dialer::new().with(reception_consul::BACKEND).unwrap().dial(&url).await.unwrap();
+    let instance = Service::builder("api", "10.0.0.7", 80).id("consul").build().unwrap();
+    let refused = client.register(instance).await.unwrap_err();
+    assert_eq!(refused.kind(), reception_core::ErrorKind::InvalidInstance, "{refused}");
+    assert_eq!(consul.api().get("/v1/agent/services").await.unwrap().body.trim(), "{}");
+    client.close().await.unwrap();
+}

@@ -164,6 +164,15 @@ async fn what_another_program_calls_like_ours_does_not_take_its_id() {
         assert_eq!(view.get("one").map(Service::address), Some("10.0.0.7"), "{told:?}");
         assert!(told.iter().any(|(id, at)| id.starts_with("one@") && *at == "10.0.0.9"), "{told:?}");
     }
+    // At another node the same two, none of which is hidden.
+    for (id, meta) in [("one", "{}"), ("prod-api:one", r#"{"reception-namespace":"prod"}"#)] {
+        let body = format!(
+            r#"{{"Node":"elsewhere","Address":"10.0.0.9","Service":{{"ID":"{id}","Service":"prod-api","Port":80,"Meta":{meta}}}}}"#
+        );
+        consul.api().put("/v1/catalog/register", &body).await.unwrap();
+    }
+    let all = ids(&client, "api").await;
+    assert_eq!(all, ["one", "one@elsewhere", "one@elsewhere@2", "one@lab"]);
     ours.close().await.unwrap();
     client.close().await.unwrap();
 }

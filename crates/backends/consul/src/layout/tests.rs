@@ -44,7 +44,7 @@ fn service(address: &str, port: u16, build: impl FnOnce(ServiceBuilder) -> Servi
 
 /// The cases of the page, in code.
 fn golden(case: &str) -> (Names, Service, Liveness) {
-    let asked = (Duration::from_secs(5), Duration::from_secs(2));
+    let asked = Asked { interval: Duration::from_secs(5), timeout: Duration::from_secs(2), fails: false };
     let minimal = || service("10.0.0.7", 8080, |plain| plain);
     let (mut namespace, mut liveness) = ("", Liveness::Own(TTL));
     let built = match case {
@@ -63,11 +63,11 @@ fn golden(case: &str) -> (Names, Service, Liveness) {
         "down" => service("10.0.0.7", 8080, |plain| plain.status(Status::Down)),
         "http" => {
             let url = format!("http://127.0.0.1:40001/health/{}", OWNER.simple());
-            liveness = Liveness::Http { url, interval: asked.0, timeout: asked.1 };
+            liveness = Liveness::Http { url, asked };
             minimal()
         }
         "tcp" => {
-            liveness = Liveness::Tcp { interval: asked.0, timeout: asked.1 };
+            liveness = Liveness::Tcp(asked);
             service("fd00::7", 8080, |plain| plain)
         }
         "none" => {

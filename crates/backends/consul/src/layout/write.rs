@@ -28,14 +28,29 @@ pub(crate) enum Liveness {
     As(String),
     Http {
         url: String,
-        interval: Duration,
-        timeout: Duration,
+        asked: Asked,
     },
-    Tcp {
-        interval: Duration,
-        timeout: Duration,
-    },
+    Tcp(Asked),
     None,
+}
+
+/// How an agent asks by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    /// It had no good answer before the record was lost: it is not up until there is one.
+    pub(crate) fails: bool,
+}
+
+impl Asked {
+    fn apply(self, check: &mut Check) {
+        (check.interval, check.timeout) = (Some(span(self.interval)), Some(span(self.timeout)));
+        check.failures_before_critical = Some(FATAL);
+        if self.fails {
+            check.status = "critical";
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -205,19 +220,17 @@ fn check(service: &Service, owner: Uuid, liveness: &Liveness, forget: Duration) 
         Liveness::None => return Ok(None),
         Liveness::Own(ttl) => check.ttl = Some(span(*ttl)),
         Liveness::As(other) => check.alias_service = Some(other.clone()),
-        Liveness::Http { url, interval, timeout } => {
+        Liveness::Http { url, asked } => {
             check.http = Some(url.clone());
-            (check.interval, check.timeout) = (Some(span(*interval)), Some(span(*timeout)));
-            check.failures_before_critical = Some(FATAL);
+            asked.apply(&mut check);
         }
-        Liveness::Tcp { interval, timeout } => {
+        Liveness::Tcp(asked) => {
             let port = service.port().ok_or_else(|| {
                 let text = format!("{} has no port, which check=tcp connects to", service.id());
                 error(ErrorKind::InvalidInstance, "register", text)
             })?;
             check.tcp = Some(format!("{}:{port}", bracketed(service.address())));
-            (check.interval, check.timeout) = (Some(span(*interval)), Some(span(*timeout)));
-            check.failures_before_critical = Some(FATAL);
+            asked.apply(&mut check);
         }
     }
     Ok(Some(check))

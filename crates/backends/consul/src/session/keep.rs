@@ -185,6 +185,11 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
         session.heart.ensure(session, OPERATION).await?;
         session.lines.compare(asked, seen, &lost);
     }
+    if matches!(session.options.check, Check::Http | Check::Tcp) {
+        let why = error(ErrorKind::Unavailable, OPERATION, "the agent gets no good answer to its check");
+        let fails = |owner| Some(checks.get(&liveness_check(owner, false))?.status == "critical");
+        session.lines.judge(fails, &why);
+    }
     let failed =
         checks.iter().filter(|(check, state)| check.starts_with(ALIAS) && state.status == "critical");
     let failed =

@@ -28,6 +28,8 @@ struct End {
     turn: u64,
     /// It has a check that states its status.
     stated: bool,
+    /// Its check fails, as the agent finds by itself.
+    fails: Option<Error>,
     /// Its withdrawal began then.
     leaving: Option<(Moment, String)>,
     tell: watch::Sender<Line>,
@@ -53,7 +55,15 @@ impl Lines {
         let (tell, hear) = watch::channel(Line::Fine);
         self.table().insert(
             owner,
-            End { id: id.to_owned(), settled: None, turn: 0, stated: false, leaving: None, tell },
+            End {
+                id: id.to_owned(),
+                settled: None,
+                turn: 0,
+                stated: false,
+                fails: None,
+                leaving: None,
+                tell,
+            },
         );
         hear
     }
@@ -67,7 +77,7 @@ impl Lines {
         if let Some(end) = self.table().get_mut(&owner) {
             end.settled = at;
             if at.is_some() {
-                end.tell.send_replace(Line::Fine);
+                end.tell.send_replace(end.fails.clone().map_or(Line::Fine, Line::Doubtful));
             }
         }
     }
@@ -135,7 +145,7 @@ impl Lines {
     pub(crate) fn tell_all(&self, line: &Line) {
         for end in self.table().values() {
             let news = !matches!((&*end.tell.borrow(), line), (Line::Fine, Line::Fine) | (Line::Lost(_), _));
-            if news {
+            if news && !(end.fails.is_some() && matches!(line, Line::Fine)) {
                 end.tell.send_replace(line.clone());
             }
         }
@@ -154,6 +164,25 @@ impl Lines {
             end.settled = None;
             end.tell.send_replace(Line::Lost(lost.clone()));
         }
+    }
+
+    /// Tells whose check fails now, and whose does no more; nothing where nobody knows.
+    pub(crate) fn judge(&self, fails: impl Fn(Uuid) -> Option<bool>, why: &Error) {
+        for (owner, end) in self.table().iter_mut().filter(|(_, end)| end.settled.is_some()) {
+            match fails(*owner) {
+                Some(true) if end.fails.is_none() => {
+                    end.fails = Some(why.clone());
+                    end.tell.send_replace(Line::Doubtful(why.clone()));
+                }
+                Some(false) if end.fails.take().is_some() => drop(end.tell.send_replace(Line::Fine)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether its check failed when it was looked at last.
+    pub(crate) fn fails(&self, owner: Uuid) -> bool {
+        self.table().get(&owner).is_some_and(|end| end.fails.is_some())
     }
 
     /// Whether all who stood before `asked` were seen.

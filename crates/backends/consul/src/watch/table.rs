@@ -6,7 +6,7 @@
 mod elements;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -229,12 +229,17 @@ impl Table {
             let marked = |at: &&usize| self.known[**at].mark.is_some();
             let mut order = all.iter().filter(at_home).filter(marked).chain(all.iter().filter(at_home));
             let keeps = order.next().or_else(|| all.iter().find(marked)).copied().unwrap_or(all[0]);
-            for at in all {
-                let known = &mut self.known[*at];
-                if *at != keeps
+            let mut taken: HashSet<Arc<str>> = HashSet::with_capacity(all.len());
+            let (ours, others): (Vec<usize>, Vec<usize>) =
+                all.iter().copied().partition(|at| self.known[*at].mark.is_some());
+            for at in ours.into_iter().chain(others) {
+                let known = &mut self.known[at];
+                if at != keeps
                     && let Some(service) = known.service.take()
                 {
-                    let text = format!("{id}@{}", known.node);
+                    // An id of ours and a foreign one may read alike at one node, and no more than these two.
+                    let again = if taken.insert(Arc::clone(&known.node)) { "" } else { "@2" };
+                    let text = format!("{id}@{}{again}", known.node);
                     known.service = service.to_builder().id(&text).build_foreign().ok();
                     known.renamed = Some(service);
                     // A node may be called as no id can be.
