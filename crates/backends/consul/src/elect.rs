@@ -107,11 +107,6 @@ fn unlisted() -> Error {
     error(ErrorKind::Unsupported, "candidates", "a lock does not tell who waits for it")
 }
 
-/// The domain that a key told.
-fn told_domain(operation: &'static str, key: &str, value: &[u8]) -> Result<[u8; 16]> {
-    read_domain(value).ok_or_else(|| error(ErrorKind::Protocol, operation, format!("{key} holds no domain")))
-}
-
 /// The domain of tokens, if one was written and may be read.
 async fn domain(session: &Arc<Session>, operation: &'static str) -> Result<Option<[u8; 16]>> {
     let key = session.names.domain();

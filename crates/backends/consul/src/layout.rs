@@ -118,9 +118,12 @@ pub(crate) fn is_of_registration(check: &str) -> bool {
     owner_of_check(check).is_some() || check.starts_with(STATED)
 }
 
+/// The check of a node that an operator keeps traffic away from.
+const NODE_MAINTENANCE: &str = "_node_maintenance";
+
 /// Whether an operator has set the check, to keep traffic away.
 pub(crate) fn is_maintenance(check: &str) -> bool {
-    check.starts_with("_service_maintenance") || check == "_node_maintenance"
+    check.starts_with("_service_maintenance") || check == NODE_MAINTENANCE
 }
 
 /// The text of an owner mark: the client, then the registration.

@@ -44,8 +44,8 @@ async fn a_second_registration_that_fails_leaves_the_first_one_alive() {
     let proxy = Proxy::start(consul.endpoint()).await.unwrap();
     let client = dial(proxy.endpoint(), "ttl=3s&timeout=2s").await;
     let first = client.register(instance("one")).await.unwrap();
-    // A question, the write of what carries the check, its pass: the move is what the time is up in.
-    let slow = Duration::from_millis(570);
+    // A question, the write of what carries the check, its pass, another question: the move is what the time is up in.
+    let slow = Duration::from_millis(450);
     proxy.set(Way::ToClient, Flow::Delay { base: slow, jitter: Duration::ZERO });
     let error = client.register(instance("two")).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Unavailable), "{error}");

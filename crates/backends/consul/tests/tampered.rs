@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
-use reception_core::{Client, ClientExt, Dialer, Elector, Leadership, Observation, Service};
+use reception_core::{Client, ClientExt, Dialer, Elector, ErrorKind, Leadership, Observation, Service};
 use reception_lab::{Consul, Proxy, ProxyOptions, eventually};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -122,5 +122,43 @@ async fn a_check_that_the_servers_lost_is_told_again_and_not_asked_for_without_p
     let tries = asked.iter().filter(|asked| asked.contains("/v1/session/create")).count();
     assert!(tries <= 12, "{asked:?}");
     again.resign().await.unwrap();
+    client.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_domain_that_is_none_is_written_over_by_the_next_leader() {
+    let consul = Consul::start().await.unwrap();
+    let (client, other) = (dial(consul.endpoint()).await, dial(consul.endpoint()).await);
+    let (leads, waits) = (elector(&client).await, elector(&other).await);
+    consul.api().put("/v1/kv/prod/.domain", "rubbish").await.unwrap();
+    let leadership = timeout(SOON, leads.elect(candidate("one"))).await.unwrap().unwrap();
+    seen_by_all(&leadership, &[&*leads, &*waits]).await;
+    let mut waiting = waits.elect(candidate("two"));
+    assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err(), "there is a leader");
+    // Read by the transaction that takes the lock, long after it was looked for.
+    consul.api().put("/v1/kv/prod/.domain", "rubbish").await.unwrap();
+    leadership.resign().await.unwrap();
+    let next = timeout(SOON, waiting).await.unwrap().unwrap();
+    seen_by_all(&next, &[&*leads, &*waits]).await;
+    next.resign().await.unwrap();
+    client.close().await.unwrap();
+    other.close().await.unwrap();
+}
+
+/// A semaphore of `consul lock -n` has its key there, and its holders beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_no_lock_is_left_as_it_is() {
+    let consul = Consul::start().await.unwrap();
+    let client = dial(consul.endpoint()).await;
+    let elector = elector(&client).await;
+    for flags in ["0", "16210313421097356768"] {
+        consul.api().put(&format!("{LOCK}?flags={flags}"), "theirs").await.unwrap();
+        let refused = timeout(SOON, elector.elect(candidate("one"))).await.unwrap().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
+        assert!(refused.context().contains("prod/reaper/.lock is no lock"), "{refused}");
+        assert_eq!(consul.api().get(&format!("{LOCK}?raw")).await.unwrap().body, "theirs");
+    }
+    consul.api().ask("DELETE", LOCK, "").await.unwrap();
+    timeout(SOON, elector.elect(candidate("one"))).await.unwrap().unwrap().resign().await.unwrap();
     client.close().await.unwrap();
 }

@@ -100,15 +100,16 @@ impl Http {
         key_answer(operation, key, &answer)
     }
 
-    /// Writes a key that does not exist; false when it does.
-    pub(crate) async fn key_create(
+    /// Writes a key that has not changed since this index, 0 for one that does not exist; false when it has.
+    pub(crate) async fn key_write(
         &self,
         operation: &'static str,
         key: &str,
+        index: u64,
         value: Vec<u8>,
         limit: Duration,
     ) -> Result<bool> {
-        let path = Path::of("kv").key(key).with("cas", "0");
+        let path = Path::of("kv").key(key).with("cas", &index.to_string());
         let answer = self.ask(&Call::put(operation, path, value), limit).await?;
         Ok(answer.body.starts_with(b"true"))
     }

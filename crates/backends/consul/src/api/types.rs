@@ -5,6 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 
+use crate::layout::LOCK_FLAGS;
+
 /// One row of `/v1/health/service`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Row<'a> {
@@ -96,6 +98,8 @@ pub(crate) struct Pair {
     pub(crate) modified: u64,
     #[serde(default, rename = "Session")]
     pub(crate) session: Option<String>,
+    #[serde(default, rename = "Flags")]
+    flags: u64,
     #[serde(default, rename = "Value")]
     value: Option<String>,
 }
@@ -103,6 +107,11 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn value(&self) -> Vec<u8> {
         BASE64.decode(self.value.as_deref().unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// Whether it is a lock, as those who made it say.
+    pub(crate) fn is_lock(&self) -> bool {
+        self.flags == LOCK_FLAGS
     }
 
     pub(crate) fn holder(&self) -> Option<&str> {

@@ -3,35 +3,24 @@
 //! A leadership ends at its deadline: the moment before the last pass of the check that was acknowledged, and the check's time to live. Until then the
 //! agent does not let the check lapse, and so nobody ends the session; the session's own time to live is longer, and counted as well.
 
+mod standing;
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use reception_core::{ElectionName, Error, ErrorKind, FencingToken, Moment, Result};
-use reception_kit::{Claim, Pulse, Won, sleep_until};
+use reception_kit::{Claim, Pulse, Won};
 use uuid::Uuid;
 
-use super::{
-    domain,
-    remains::{Own, Remains},
-    told_domain,
-};
+use super::remains::{Own, Remains};
 use crate::{
-    api::{Locked, NewSession, Pair, ServiceCheck, key_answer},
+    api::{Locked, Pair, key_answer},
     error::error,
     http::Path,
-    layout::{span, write_domain},
+    layout::read_domain,
     session::{Brake, Pacer, Session},
 };
 
 const OPERATION: &str = "elect";
-/// The least that Consul takes as a session's time to live.
-const LEAST_SESSION: Duration = Duration::from_secs(10);
-/// And the most.
-const MOST_SESSION: Duration = Duration::from_secs(24 * 3600);
-/// Between two looks whether the servers know our check, growing.
-const PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-/// So many looks in vain, and the check is written again: that makes the agent tell the servers at once.
-const REWRITE: u32 = 5;
 const LONG_AGO: Moment = Moment::from_duration(Duration::ZERO);
 const AGAIN: Duration = Duration::from_millis(500);
 /// All who wait see a free lock at one moment: they try within this.
@@ -75,112 +64,6 @@ impl Candidacy {
         error(ErrorKind::LeaseLost, OPERATION, why)
     }
 
-    /// The backstop: only a dead agent makes it matter.
-    fn session_ttl(&self) -> Duration {
-        (self.session.options.election_ttl * 3).clamp(LEAST_SESSION, MOST_SESSION)
-    }
-
-    /// Stands: the check, the domain and a session.
-    async fn stand(&mut self) -> Result<Own> {
-        self.has.standing = true;
-        let session = Arc::clone(&self.session);
-        // A session that is made now hangs on the check that stands at the home of now.
-        if self.has.own.is_none() && !self.is_at_home() {
-            self.pacer = None;
-        }
-        if self.pacer.is_none() {
-            self.pacer = Some(session.standing.join(&session, self.has.guid).await?);
-        }
-        if let Some(own) = &self.has.own {
-            return Ok(own.clone());
-        }
-        self.domain = self.find_domain().await?;
-        let asked = NewSession {
-            name: self.has.name.clone(),
-            ttl: span(self.session_ttl()),
-            lock_delay: "0s",
-            behavior: "delete",
-            node_checks: [],
-            service_checks: vec![ServiceCheck { id: session.standing.check().to_owned() }],
-        };
-        let (begun, mut tried, mut pause) = (tokio::time::Instant::now(), 0_u32, PAUSE);
-        // Before the await: a future that is dropped there leaves a request on its way.
-        let before = std::mem::replace(&mut self.has.unsettled, true);
-        let own = loop {
-            let renewed = session.clock.now();
-            match session.http.session_create(OPERATION, &asked, session.timeout()).await {
-                Ok(id) => break Own { id, renewed },
-                // The agent has not told the servers of the check yet, or they did not hear that it passes.
-                Err(early) if is_early(&early) && begun.elapsed() < session.timeout() => {
-                    tried += 1;
-                    match tried {
-                        // Or it does not know of it any more.
-                        1 => drop(session.standing.pass(&session).await),
-                        // Or the servers have lost it, which the agent would find out within a minute or two.
-                        REWRITE => drop(session.standing.restore(&session).await),
-                        _ => {}
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(failed) => return Err(failed),
-            }
-        };
-        self.has.own = Some(own.clone());
-        // One that was asked for before, and whose answer was lost, may be there beside this one.
-        self.has.unsettled = before;
-        session.standing.admit();
-        if !self.is_at_home() {
-            return Err(self.moved().await);
-        }
-        Ok(own)
-    }
-
-    /// Whether the check that we follow stands where everything of this client does.
-    fn is_at_home(&self) -> bool {
-        self.pacer.as_ref().is_some_and(|pacer| pacer.at == self.session.http.home())
-    }
-
-    /// What is passed now stands at another agent, and says nothing of our session.
-    async fn moved(&mut self) -> Error {
-        match self.has.end_session().await {
-            Ok(()) => {
-                self.pacer = None;
-                Self::lost("another agent has taken over")
-            }
-            Err(failed) => failed,
-        }
-    }
-
-    async fn find_domain(&self) -> Result<[u8; 16]> {
-        if let Some(domain) = domain(&self.session, OPERATION).await? {
-            return Ok(domain);
-        }
-        let made = Uuid::new_v4().into_bytes();
-        let (http, key, limit) = (&self.session.http, self.session.names.domain(), self.session.timeout());
-        if http.key_create(OPERATION, &key, write_domain(made).into_bytes(), limit).await? {
-            return Ok(made);
-        }
-        let found = domain(&self.session, OPERATION).await?;
-        found.ok_or_else(|| error(ErrorKind::Protocol, OPERATION, format!("{key} holds no domain")))
-    }
-
-    /// Renews the session; false when it is gone.
-    async fn renew(&mut self) -> Result<bool> {
-        let Some(own) = &mut self.has.own else { return Ok(false) };
-        let sent = self.session.clock.now();
-        let alive = self.session.http.session_renew(OPERATION, &own.id, self.session.timeout()).await?;
-        if alive {
-            own.renewed = sent;
-        }
-        Ok(alive)
-    }
-
-    fn renewal_due(&self) -> Moment {
-        let ttl = self.session_ttl();
-        self.has.own.as_ref().map_or(Moment::NEVER, |own| own.renewed.saturating_add(ttl / 3))
-    }
-
     /// Waits until the key is another than at `index`.
     async fn wait(&mut self, index: u64) -> Result<(u64, Option<Pair>)> {
         let session = Arc::clone(&self.session);
@@ -204,20 +87,6 @@ impl Candidacy {
         }
     }
 
-    /// Renews the session then. The moment before, and whether there is a session.
-    fn renew_at(&self, due: Moment) -> Work<(Moment, Result<bool>)> {
-        let session = Arc::clone(&self.session);
-        let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
-        let ttl = self.session_ttl();
-        Box::pin(async move {
-            sleep_until(&session.clock, due).await;
-            let sent = session.clock.now();
-            // One answer that is lost leaves time for another try.
-            let limit = session.timeout().min(ttl / 4);
-            (sent, session.http.session_renew(OPERATION, &own, limit).await)
-        })
-    }
-
     /// The moment before a pass of the check that our session hangs on.
     async fn fresh(&mut self) -> Result<Moment> {
         let session = Arc::clone(&self.session);
@@ -228,8 +97,13 @@ impl Candidacy {
         Err(self.moved().await)
     }
 
-    /// Takes the lock, if it is free.
-    async fn take(&mut self, own: &Own) -> Result<Option<Won>> {
+    /// Takes the lock, if it is free; `found` is what was there.
+    async fn take(&mut self, own: &Own, found: Option<&Pair>) -> Result<Option<Won>> {
+        // `consul lock` refuses such a key, too: it may be a semaphore, whose holders are told elsewhere.
+        if found.is_some_and(|pair| !pair.is_lock()) {
+            let text = format!("{} is no lock: its flags are other ones", self.key);
+            return Err(error(ErrorKind::Conflict, OPERATION, text));
+        }
         let session = Arc::clone(&self.session);
         // Before the lock: that it is granted proves that the check had not lapsed by then.
         let sent = self.fresh().await?;
@@ -239,7 +113,10 @@ impl Candidacy {
         for _ in 0..TAKES {
             match session.http.key_lock(OPERATION, &self.key, &self.value, &own.id, &domain, limit).await? {
                 Locked::Yes { pair, domain: told } if pair.holder() == Some(&own.id) => {
-                    self.domain = told_domain(OPERATION, &domain, &told)?;
+                    self.domain = match read_domain(&told) {
+                        Some(domain) => domain,
+                        None => self.find_domain().await?,
+                    };
                     return Ok(Some(self.won(&pair, sent)));
                 }
                 Locked::Yes { .. } | Locked::No => return Ok(None),
@@ -303,12 +180,6 @@ fn spread() -> Duration {
     Duration::from_millis(u64::from(Uuid::new_v4().as_bytes()[0]) % JITTER)
 }
 
-/// Whether the servers said that they do not know the check, or not as passing.
-fn is_early(refused: &Error) -> bool {
-    let (_, said) = refused.context().split_once("the agent answered 500").unwrap_or_default();
-    said.contains("heck")
-}
-
 impl Candidacy {
     /// Stands and waits until it has won.
     async fn compete(&mut self) -> Result<Won> {
@@ -344,7 +215,7 @@ impl Candidacy {
                     seen = next;
                 }
                 None => {
-                    let taken = self.take(&own).await;
+                    let taken = self.take(&own, pair.as_ref()).await;
                     if taken.as_ref().is_err_and(|failed| failed.kind() == ErrorKind::LeaseLost) {
                         self.has.own = None;
                     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use reception_core::{Result, Service, ServiceId, ServiceName, Status};
 
-use super::{Layout, NAMESPACE, Names, OWNER, RESERVED, STATED, STATUS, SURPLUS, is_maintenance};
+use super::{
+    ALIAS, Layout, NAMESPACE, NODE_MAINTENANCE, Names, OWNER, RESERVED, STATED, STATUS, SURPLUS,
+    is_maintenance,
+};
 use crate::{
     api::{CheckState, Record, Row},
     error::nonsense,
@@ -82,8 +85,12 @@ fn pairs(map: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
 
 /// What the checks say: one that fails takes the instance down, maintenance and a warning drain it.
 fn status(checks: &[CheckState<'_>]) -> Status {
+    // A check that stands for another service fails with its node, too: that says nothing of the process.
+    let node = checks.iter().any(|check| check.id == NODE_MAINTENANCE && check.status == "critical");
+    let counts =
+        |check: &&CheckState<'_>| !(check.id.starts_with(STATED) || node && check.id.starts_with(ALIAS));
     let mut status = Status::Up;
-    for check in checks.iter().filter(|check| !check.id.starts_with(STATED)) {
+    for check in checks.iter().filter(counts) {
         match &*check.status {
             "passing" => {}
             "critical" if !is_maintenance(&check.id) => return Status::Down,

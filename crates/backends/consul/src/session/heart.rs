@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::Session;
 use crate::{
     api::Passed,
-    layout::{Liveness, liveness_check, session_service, wake_check},
+    layout::{Liveness, is_maintenance, liveness_check, session_service, wake_check},
 };
 
 const OPERATION: &str = "register";
@@ -108,9 +108,15 @@ impl Heart {
                 self.write(session, OPERATION).await?;
                 // Kept until that is known: who fails here, or is dropped, leaves the first one with its check, and the next one moves it again.
                 if let Some((id, body)) = moved.as_ref() {
+                    // In one step: cut off between two it would hang on both checks, one of which nobody passes. But that step takes an operator's maintenance away.
                     let (http, limit) = (&session.http, session.timeout());
-                    http.agent_register(OPERATION, id, body.clone(), false, limit).await?;
-                    http.agent_deregister_check(OPERATION, &liveness_check(*owner, false), limit).await?;
+                    let held = http.agent_health(OPERATION, id, limit).await?;
+                    let kept = held.is_some_and(|held| held.checks().any(|(check, _)| is_maintenance(check)));
+                    http.agent_register(OPERATION, id, body.clone(), !kept, limit).await?;
+                    if kept {
+                        let check = liveness_check(*owner, false);
+                        http.agent_deregister_check(OPERATION, &check, limit).await?;
+                    }
                 }
                 *mode = Mode::Shared { members: BTreeSet::from([*owner, who]) };
                 self.several.notify_one();
