@@ -172,6 +172,7 @@ async fn the_agent_forgets_what_a_dead_process_had_after_deregister_after() {
     .unwrap();
     assert_eq!(consul.api().get("/v1/session/list").await.unwrap().body.trim(), "[]");
     drop((alone, first, second, leadership));
+    proxy.heal().await.unwrap();
     drop((lone.close().await, many.close().await));
 }
 

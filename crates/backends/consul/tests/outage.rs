@@ -164,3 +164,25 @@ async fn an_agent_whose_servers_are_gone_says_yes_and_that_is_not_enough() {
     third.close().await.unwrap();
     client.close().await.unwrap();
 }
+
+/// The agent alone takes a pass, and what it says of that is no sign that anybody shows the instance.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registration_stays_in_doubt_as_long_as_the_servers_are_away() {
+    let server = Consul::start_with(ConsulOptions::default().node("server")).await.unwrap();
+    let agent = ConsulOptions::default().node("agent").agent_of(server.gossip());
+    let agent = Consul::start_with(agent).await.unwrap();
+    let client = dial(agent.endpoint(), "ttl=2s&timeout=1s").await;
+    let registration = client.register(instance("one")).await.unwrap();
+    server.pause().unwrap();
+    let doubtful = || matches!(registration.state(), RegistrationState::Doubtful(_));
+    eventually(SOON, || async { if doubtful() { Ok(()) } else { Err(registration.state()) } }).await.unwrap();
+    let end = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < end {
+        assert!(doubtful(), "{:?}", registration.state());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    server.resume().unwrap();
+    eventually(SOON, || async { if doubtful() { Err(registration.state()) } else { Ok(()) } }).await.unwrap();
+    registration.close().await.unwrap();
+    client.close().await.unwrap();
+}

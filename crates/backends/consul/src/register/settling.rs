@@ -60,7 +60,9 @@ impl Place {
     /// Takes checks away that were there before a write of ours: of a status that is stated no more, of another way to be seen alive, of owners that are gone;
     /// with `all` everybody's. An operator's maintenance stays, whatever is written.
     async fn clear(&self, service: &Service, alias: bool, left: Option<&Held>, all: bool) -> Result<()> {
-        let belongs = self.checks(service, alias);
+        let mut belongs = self.checks(service, alias);
+        // The second registration of a client may have tied us to it meanwhile.
+        belongs.push(liveness_check(self.owner, true));
         for (check, _) in left.iter().flat_map(|held| held.checks()) {
             if is_maintenance(check) || belongs.iter().any(|own| own == check) {
                 continue;

@@ -72,7 +72,8 @@ async fn work(session: &Arc<Session>) {
         } else {
             let looked = look(session, sent).await;
             session.clear(OPERATION).await;
-            look_at = sent.saturating_add(if looked.is_ok() { REPAIR } else { REPAIR / 5 });
+            let well = looked.is_ok() && !session.lines.any_fails();
+            look_at = sent.saturating_add(if well { REPAIR } else { REPAIR / 5 });
             looked
         };
         let outcome = match outcome {

@@ -180,6 +180,11 @@ impl Lines {
         }
     }
 
+    /// Whether somebody's check failed when they were looked at last.
+    pub(crate) fn any_fails(&self) -> bool {
+        self.table().values().any(|end| end.fails.is_some())
+    }
+
     /// Whether its check failed when it was looked at last.
     pub(crate) fn fails(&self, owner: Uuid) -> bool {
         self.table().get(&owner).is_some_and(|end| end.fails.is_some())
