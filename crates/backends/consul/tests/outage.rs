@@ -64,6 +64,34 @@ async fn a_second_registration_that_fails_leaves_the_first_one_alive() {
     assert_eq!(read(&consul, "/v1/agent/services").await, serde_json::json!({}));
 }
 
+/// As the one before, of an instance that an operator has taken out: that is kept, in two steps, between which the time is up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_registration_that_fails_leaves_one_in_maintenance_as_it_is() {
+    let consul = Consul::start().await.unwrap();
+    let proxy = Proxy::start(consul.endpoint()).await.unwrap();
+    let client = dial(proxy.endpoint(), "ttl=3s&timeout=2s").await;
+    let first = client.register(instance("one")).await.unwrap();
+    let maintenance = "/v1/agent/service/maintenance/prod-api:one?enable=";
+    consul.api().put(&format!("{maintenance}true"), "").await.unwrap();
+    proxy.set(Way::ToClient, Flow::Delay { base: Duration::from_millis(450), jitter: Duration::ZERO });
+    client.register(instance("two")).await.unwrap_err();
+    let checks = read(&consul, "/v1/agent/checks").await;
+    let of = checks.as_object().unwrap().values().filter(|check| check["ServiceID"] == "prod-api:one");
+    assert_eq!(of.count(), 3, "its own, the alias and that of the operator: {checks}");
+    proxy.set(Way::ToClient, Flow::Pass);
+    // What hangs on it has lapsed by then.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    consul.api().put(&format!("{maintenance}false"), "").await.unwrap();
+    eventually(SOON, || async {
+        let all = passing(&consul).await;
+        if all == ["prod-api:one"] { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await
+    .unwrap();
+    first.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
 /// What carries a shared check was written for one that then could not join.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_for_one_that_could_not_join_is_taken_away() {

@@ -60,15 +60,16 @@ impl Place {
     /// Takes checks away that were there before a write of ours: of a status that is stated no more, of another way to be seen alive, of owners that are gone;
     /// with `all` everybody's. An operator's maintenance stays, whatever is written.
     async fn clear(&self, service: &Service, alias: bool, left: Option<&Held>, all: bool) -> Result<()> {
-        let mut belongs = self.checks(service, alias);
-        // The second registration of a client may have tied us to it meanwhile.
-        belongs.push(liveness_check(self.owner, true));
+        let belongs = self.checks(service, alias);
+        let tied = liveness_check(self.owner, true);
         for (check, _) in left.iter().flat_map(|held| held.checks()) {
             if is_maintenance(check) || belongs.iter().any(|own| own == check) {
                 continue;
             }
-            if all || is_of_registration(check) {
-                let limit = self.session.timeout();
+            let limit = self.session.timeout();
+            if check == tied {
+                self.session.heart.untie(&self.session, self.owner).await?;
+            } else if all || is_of_registration(check) {
                 self.session.http.agent_deregister_check(OPERATION, check, limit).await?;
             }
         }

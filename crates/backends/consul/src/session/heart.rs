@@ -132,6 +132,16 @@ impl Heart {
         })
     }
 
+    /// Takes the alias of a registration away that has the check itself, and was tied by somebody who then gave up.
+    pub(crate) async fn untie(&self, session: &Arc<Session>, who: Uuid) -> Result<()> {
+        let mode = self.mode.lock().await;
+        if !matches!(&*mode, Mode::Own { owner, .. } if *owner == who) {
+            return Ok(());
+        }
+        let check = liveness_check(who, true);
+        session.http.agent_deregister_check(OPERATION, &check, session.timeout()).await
+    }
+
     /// Passes the check of a registration no more that has it itself.
     pub(crate) async fn quit(&self, who: Uuid) {
         if let Mode::Own { owner, moved } = &mut *self.mode.lock().await

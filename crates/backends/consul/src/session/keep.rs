@@ -191,6 +191,12 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
         let fails = |owner| Some(checks.get(&liveness_check(owner, false))?.status == "critical");
         session.lines.judge(fails, &why);
     }
+    // One that has the check itself may have been tied to another by a registration that then gave up.
+    for owner in
+        checks.keys().filter(|check| check.starts_with(ALIAS)).filter_map(|check| owner_of_check(check))
+    {
+        session.heart.untie(session, owner).await?;
+    }
     let failed =
         checks.iter().filter(|(check, state)| check.starts_with(ALIAS) && state.status == "critical");
     let failed =
