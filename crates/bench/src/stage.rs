@@ -18,6 +18,10 @@ use crate::{Result, args::Args, report::Turn, room::Room, store::Store, way::Way
 /// Nobody else's: an address that nothing is sent to.
 const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
+/// For so long after the servers have chosen a leader a Consul agent may still wait before it compares all (`serverUpIntv` in its `agent/ae/ae.go`),
+/// and until then it tells them of no check that has lapsed.
+const COMPARED: Duration = Duration::from_secs(3);
+
 #[derive(Debug)]
 pub(crate) struct Stage {
     /// Held while it is ours; dropping it ends the server.
@@ -87,6 +91,7 @@ impl Stage {
             }
             Store::Consul => {
                 let server = Consul::start().await?;
+                tokio::time::sleep(COMPARED).await;
                 self.address = server.endpoint();
                 self._server = Some(Box::new(server));
             }
