@@ -151,7 +151,7 @@ async fn a_key_that_is_no_lock_is_left_as_it_is() {
     let consul = Consul::start().await.unwrap();
     let client = dial(consul.endpoint()).await;
     let elector = elector(&client).await;
-    for flags in ["0", "16210313421097356768"] {
+    for flags in ["42", "16210313421097356768"] {
         consul.api().put(&format!("{LOCK}?flags={flags}"), "theirs").await.unwrap();
         let refused = timeout(SOON, elector.elect(candidate("one"))).await.unwrap().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
@@ -161,4 +161,32 @@ async fn a_key_that_is_no_lock_is_left_as_it_is() {
     consul.api().ask("DELETE", LOCK, "").await.unwrap();
     timeout(SOON, elector.elect(candidate("one"))).await.unwrap().unwrap().resign().await.unwrap();
     client.close().await.unwrap();
+}
+
+/// What an operator releases or writes by a plain request has no flags, and `consul lock` would take such a key for none of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_an_operator_releases_is_taken_by_who_waits_for_it() {
+    let consul = Consul::start().await.unwrap();
+    let (client, other) = (dial(consul.endpoint()).await, dial(consul.endpoint()).await);
+    let (leads, waits) = (elector(&client).await, elector(&other).await);
+    let mut before = leads.elect(candidate("one")).await.unwrap();
+    let mut waiting = waits.elect(candidate("two"));
+    assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err(), "there is a leader");
+    for (theirs, lost) in [("", &leads), ("a note", &waits)] {
+        let session = read(&consul, LOCK).await[0]["Session"].as_str().unwrap().to_owned();
+        consul.api().put(&format!("{LOCK}?release={session}"), theirs).await.unwrap();
+        timeout(SOON, before.lost()).await.unwrap();
+        let next = timeout(SOON, waiting).await.unwrap().unwrap();
+        assert!(next.token() > before.token());
+        seen_by_all(&next, &[&*leads, &*waits]).await;
+        (before, waiting) = (next, lost.elect(candidate("one")));
+        assert!(timeout(Duration::from_secs(1), &mut waiting).await.is_err(), "there is a leader");
+    }
+    drop(waiting);
+    before.resign().await.unwrap();
+    // Nobody holds it, and nobody says what it is.
+    consul.api().put(LOCK, "a note").await.unwrap();
+    timeout(SOON, leads.elect(candidate("one"))).await.unwrap().unwrap().resign().await.unwrap();
+    client.close().await.unwrap();
+    other.close().await.unwrap();
 }

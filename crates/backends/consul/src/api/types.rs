@@ -109,9 +109,9 @@ impl Pair {
         BASE64.decode(self.value.as_deref().unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Whether it is a lock, as those who made it say.
-    pub(crate) fn is_lock(&self) -> bool {
-        self.flags == LOCK_FLAGS
+    /// Whether it is a lock, as those who made it say, or nobody says what it is: an operator who releases a lock by a plain write leaves it so.
+    pub(crate) fn may_be_lock(&self) -> bool {
+        self.flags == LOCK_FLAGS || self.flags == 0
     }
 
     pub(crate) fn holder(&self) -> Option<&str> {

@@ -100,7 +100,7 @@ impl Candidacy {
     /// Takes the lock, if it is free; `found` is what was there.
     async fn take(&mut self, own: &Own, found: Option<&Pair>) -> Result<Option<Won>> {
         // `consul lock` refuses such a key, too: it may be a semaphore, whose holders are told elsewhere.
-        if found.is_some_and(|pair| !pair.is_lock()) {
+        if found.is_some_and(|pair| !pair.may_be_lock()) {
             let text = format!("{} is no lock: its flags are other ones", self.key);
             return Err(error(ErrorKind::Conflict, OPERATION, text));
         }
