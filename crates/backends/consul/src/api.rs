@@ -18,7 +18,7 @@ pub(crate) use types::{
 };
 
 use crate::{
-    error::{error, nonsense, refused},
+    error::{error, nonsense},
     http::{Answer, Call, Http, Path},
 };
 
@@ -51,12 +51,8 @@ pub(crate) fn key_answer(operation: &'static str, key: &str, answer: &Answer) ->
             let mut pairs: Vec<Pair> = parse(operation, "reading a key", &answer.body)?;
             Ok((answer.index, pairs.pop()))
         }
-        _ => Err(unlike(operation, &format!("reading {key}"), answer)),
+        _ => Err(answer.refusal(operation, &format!("reading {key}"))),
     }
-}
-
-fn unlike(call: &'static str, what: &str, answer: &Answer) -> reception_core::Error {
-    refused(call, what, answer.status, &answer.body)
 }
 
 impl Http {
@@ -85,7 +81,7 @@ impl Http {
         if answer.status.is_success() {
             return Ok(());
         }
-        Err(unlike(operation, &format!("writing {id}"), &answer))
+        Err(answer.refusal(operation, &format!("writing {id}")))
     }
 
     /// Takes a service from our agent; fine when there is none.
@@ -112,7 +108,7 @@ impl Http {
         if answer.status.is_success() {
             return Ok(());
         }
-        Err(unlike(operation, &format!("writing {id}"), &answer))
+        Err(answer.refusal(operation, &format!("writing {id}")))
     }
 
     pub(crate) async fn agent_deregister_check(
@@ -132,7 +128,7 @@ impl Http {
         if answer.status.is_success() || unknown {
             return Ok(());
         }
-        Err(unlike("close", &format!("removing {id}"), &answer))
+        Err(answer.refusal("close", &format!("removing {id}")))
     }
 
     /// Tells our agent that we live.
@@ -153,7 +149,7 @@ impl Http {
         match answer.status.is_success() {
             true => Ok(Passed::Yes),
             false if unknown => Ok(Passed::Unknown),
-            false => Err(unlike(operation, "passing our check", &answer)),
+            false => Err(answer.refusal(operation, "passing our check")),
         }
     }
 
@@ -172,7 +168,7 @@ impl Http {
             200 | 429 | 503 if answer.body.first() == Some(&b'{') => {
                 parse(operation, "looking at our agent", &answer.body).map(Some)
             }
-            _ => Err(unlike(operation, &format!("looking for {id}"), &answer)),
+            _ => Err(answer.refusal(operation, &format!("looking for {id}"))),
         }
     }
 
@@ -248,7 +244,7 @@ impl Http {
                 let done: Committed = parse(operation, "reading back", &answer.body)?;
                 Ok(done.results.into_iter().flatten().find_map(|outcome| outcome.service))
             }
-            _ => Err(unlike(operation, "reading back", &answer)),
+            _ => Err(answer.refusal(operation, "reading back")),
         }
     }
 }

@@ -14,6 +14,8 @@ const SHOWN: usize = 160;
 pub(crate) const SLOW: Retry = Retry::After(Duration::from_secs(30));
 /// For an agent that has too much to do: who leads or lives must not wait long for the next try.
 const BUSY: Retry = Retry::After(Duration::from_secs(5));
+/// For a refusal while a file may tell another token at any time.
+pub(crate) const HEALS: Retry = Retry::After(Duration::from_secs(2));
 
 /// An error of this backend.
 pub(crate) fn error(kind: ErrorKind, operation: &'static str, context: impl Into<String>) -> Error {

@@ -29,7 +29,7 @@ pub(crate) use token::Token;
 use wire::Wire;
 
 use crate::{
-    error::{SLOW, error, passes, refused},
+    error::{SLOW, error, passes},
     options::Options,
 };
 
@@ -146,10 +146,6 @@ impl Http {
         !matches!(self.inner.token, Token::None)
     }
 
-    pub(crate) fn token_may_change(&self) -> bool {
-        self.inner.token.may_change()
-    }
-
     /// Grows when the token is another one: an agent keeps the one that came with a registration.
     pub(crate) fn token_turn(&self) -> u64 {
         self.inner.token.turn()
@@ -188,7 +184,7 @@ impl Http {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(refused(call.operation, call.path.plain(), answer.status, &answer.body))
+        Err(answer.refusal(call.operation, call.path.plain()))
     }
 
     async fn send_twice(&self, at: usize, call: &Call, limit: Duration) -> Result<Answer> {
@@ -234,7 +230,7 @@ impl Http {
                 if matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) {
                     self.inner.token.refused();
                 }
-                Ok(Answer::new(status, &headers, body))
+                Ok(Answer::new(status, &headers, body, self.inner.token.may_change()))
             }
             Err(why) => {
                 let kind = why.kind();
@@ -302,7 +298,7 @@ impl Http {
                     first = first.or(Some(answer));
                     Ok(took)
                 }
-                Ok(answer) => Err(refused(call.operation, agent, answer.status, &answer.body)),
+                Ok(answer) => Err(answer.refusal(call.operation, agent)),
                 Err(failed) => Err(failed),
             };
             endpoints.push(Endpoint::new(agent.clone(), outcome));

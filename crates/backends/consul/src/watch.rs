@@ -13,7 +13,7 @@ use reception_kit::{Break, Source};
 use table::{Changes, Table};
 
 use crate::{
-    error::{error, refused},
+    error::error,
     http::{Answer, Path},
     session::{Brake, Session},
 };
@@ -91,7 +91,7 @@ impl Instances {
         if answer.status.is_success() {
             return answer.seen(OPERATION, &self.service);
         }
-        Err(refused(OPERATION, &format!("watching {}", self.service), answer.status, &answer.body))
+        Err(answer.refusal(OPERATION, &format!("watching {}", self.service)))
     }
 
     /// Takes an answer in; what differs from the last one.

@@ -5,7 +5,7 @@ use reception_core::{ErrorKind, Result};
 use serde::Deserialize;
 use std::time::Duration;
 
-use super::{parse, unlike};
+use super::parse;
 use crate::{
     error::error,
     http::{Call, Http, Path},
@@ -45,7 +45,7 @@ impl Http {
                 };
                 Ok(Some(format!("the token with the accessor {}{what}", shown.accessor)))
             }
-            _ => Err(unlike(operation, "asking for our token", &answer)),
+            _ => Err(answer.refusal(operation, "asking for our token")),
         }
     }
 

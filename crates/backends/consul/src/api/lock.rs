@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     NewSession, Pair, key_answer, parse,
     types::{Committed, Made},
-    unlike, written,
+    written,
 };
 use crate::{
     error::{error, nonsense},
@@ -41,7 +41,7 @@ impl Http {
         if answer.status.is_success() {
             return parse::<Made>(operation, "making a session", &answer.body).map(|made| made.id);
         }
-        Err(unlike(operation, "making a session", &answer))
+        Err(answer.refusal(operation, "making a session"))
     }
 
     /// Renews a session; false when there is none.
@@ -57,7 +57,7 @@ impl Http {
         match answer.status {
             StatusCode::NOT_FOUND => Ok(false),
             status if status.is_success() => Ok(true),
-            _ => Err(unlike(operation, "renewing a session", &answer)),
+            _ => Err(answer.refusal(operation, "renewing a session")),
         }
     }
 
@@ -145,7 +145,7 @@ impl Http {
                     _ => Err(nonsense(operation, "taking a lock", "no keys in it")),
                 }
             }
-            _ => Err(unlike(operation, &format!("locking {key}"), &answer)),
+            _ => Err(answer.refusal(operation, &format!("locking {key}"))),
         }
     }
 }

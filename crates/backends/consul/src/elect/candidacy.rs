@@ -243,24 +243,11 @@ impl Candidacy {
             }
         }
     }
-
-    /// Another token heals it, and a file may soon tell one: whoever could stand before goes on.
-    fn outlives(&self, refused: &Error) -> bool {
-        matches!(refused.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied)
-            && self.session.http.token_may_change()
-            && self.session.standing.was_admitted()
-    }
 }
 
 impl Claim for Candidacy {
     async fn win(&mut self) -> Result<Won> {
-        match self.compete().await {
-            Err(refused) if self.outlives(&refused) => {
-                let text = format!("{}; the token file may tell another token", refused.context());
-                Err(error(ErrorKind::Unavailable, OPERATION, text).with_source(refused))
-            }
-            outcome => outcome,
-        }
+        self.compete().await.map_err(|failed| self.has.outlive(failed))
     }
 
     async fn pulse(&mut self) -> Pulse {
@@ -298,7 +285,7 @@ impl Claim for Candidacy {
             return Ok(());
         }
         (self.eye, self.renewal) = (None, None);
-        self.has.withdraw().await?;
+        self.has.withdraw().await.map_err(|failed| self.has.outlive(failed))?;
         self.pacer = None;
         Ok(())
     }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use reception_core::{Moment, Result};
+use reception_core::{Error, ErrorKind, Moment, Result};
 use reception_kit::Backoff;
 use uuid::Uuid;
 
-use crate::session::Session;
+use crate::{error::error, session::Session};
 
 const OPERATION: &str = "elect";
 
@@ -64,10 +64,21 @@ impl Remains {
         Ok(())
     }
 
+    /// A refusal is no end for whoever could stand before: a file may tell another token, rights are given back, and an agent that starts without servers
+    /// refuses what it cannot ask them about.
+    pub(super) fn outlive(&self, failed: Error) -> Error {
+        let about_us = matches!(failed.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
+        if !about_us || !self.session.standing.was_admitted() {
+            return failed;
+        }
+        let text = format!("{}; it was allowed before", failed.context());
+        error(ErrorKind::Unavailable, OPERATION, text).with_source(failed)
+    }
+
     async fn go_on(mut self) {
         let mut backoff = Backoff::new();
         while let Err(failed) = self.withdraw().await {
-            tokio::time::sleep(backoff.next(&failed)).await;
+            tokio::time::sleep(backoff.next(&self.outlive(failed))).await;
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What an agent answered.
 
 use hyper::{HeaderMap, StatusCode};
-use reception_core::{ErrorKind, Result};
+use reception_core::{Error, ErrorKind, Result};
 
-use crate::error::error;
+use crate::error::{HEALS, error, refused};
 
 const INDEX: &str = "x-consul-index";
 /// From Consul 1.11 on: what the token may not read was left out.
@@ -17,21 +17,33 @@ pub(crate) struct Answer {
     pub(crate) index: u64,
     pub(crate) body: Vec<u8>,
     filtered: bool,
+    /// It was asked with a token that may be another one soon.
+    heals: bool,
 }
 
 impl Answer {
-    pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Self {
+    pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: Vec<u8>, heals: bool) -> Self {
         let filtered = headers.get(FILTERED).is_some_and(|value| value == "true");
-        Self { status, index: index(headers), body, filtered }
+        Self { status, index: index(headers), body, filtered, heals }
     }
 
     /// An empty list of which nothing may be read is a refusal: taken for an answer it would show living instances as gone (law L4).
     pub(crate) fn seen(self, operation: &'static str, what: &str) -> Result<Self> {
         if self.filtered && matches!(self.body.trim_ascii(), b"[]" | b"{}") {
             let text = format!("{what}: the token may read nothing of it");
-            return Err(error(ErrorKind::Denied, operation, text));
+            return Err(self.healing(error(ErrorKind::Denied, operation, text)));
         }
         Ok(self)
+    }
+
+    /// What it means to the caller of `operation`, if it is no success; `what` is what was tried.
+    pub(crate) fn refusal(&self, operation: &'static str, what: &str) -> Error {
+        self.healing(refused(operation, what, self.status, &self.body))
+    }
+
+    fn healing(&self, failed: Error) -> Error {
+        let about_us = matches!(failed.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
+        if self.heals && about_us { failed.with_retry(HEALS) } else { failed }
     }
 }
 

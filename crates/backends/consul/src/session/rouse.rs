@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Session;
 use crate::{
     api::parse,
-    error::{error, refused},
+    error::error,
     http::{Answer, Call, Path},
     layout::{ALIAS, owner_of_check},
 };
@@ -85,7 +85,7 @@ async fn ask(session: &Session, hash: Option<&str>) -> Result<Answer> {
     let answer = session.http.send_to(session.http.home(), &call, limit).await?;
     match answer.status {
         status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(answer),
-        status => Err(refused(OPERATION, "agent/service", status, &answer.body)),
+        _ => Err(answer.refusal(OPERATION, "agent/service")),
     }
 }
 

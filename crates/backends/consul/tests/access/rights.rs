@@ -82,6 +82,32 @@ async fn a_registration_without_the_right_to_pass_its_check_stays_in_doubt() {
     client.close().await.unwrap();
 }
 
+/// An agent that has started while the servers are away refuses what it cannot ask them about, and who has taken rights away gives them back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_could_stand_before_goes_on_when_its_token_is_refused_for_a_while() {
+    let consul = guarded().await;
+    let token = token(&consul, "needed", NEEDED).await;
+    let master = dial(consul.endpoint(), &format!("&election_ttl=2s&token={MASTER}")).await.unwrap();
+    let client = dial(consul.endpoint(), &format!("&election_ttl=2s&token={token}")).await.unwrap();
+    let name = "reaper".parse().unwrap();
+    let (leads, waits) = (master.elector(&name).await.unwrap(), client.elector(&name).await.unwrap());
+    let leadership = leads.elect(one()).await.unwrap();
+    let mut waiting = waits.elect(one());
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut waiting).await.is_err(), "there is a leader");
+    rule(&consul, "needed", READING).await;
+    // Its session has to be renewed every 3.3 s.
+    let ended = tokio::time::timeout(Duration::from_secs(8), &mut waiting).await;
+    assert!(ended.is_err(), "{ended:?}");
+    rule(&consul, "needed", NEEDED).await;
+    let before = leadership.token();
+    leadership.resign().await.unwrap();
+    let next = tokio::time::timeout(SOON, waiting).await.unwrap().unwrap();
+    assert!(next.token() > before);
+    next.resign().await.unwrap();
+    client.close().await.unwrap();
+    master.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_token_may_not_do_is_refused_and_nobody_prints_it() {
     let consul = guarded().await;

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use reception_core::{ClientExt, Dialer, ErrorKind, Registration, RegistrationState, Service};
+use futures_util::StreamExt as _;
+use reception_core::{Change, ClientExt, Dialer, ErrorKind, Registration, RegistrationState, Retry, Service};
 use reception_lab::{Proxy, ProxyOptions, eventually};
 
 use super::{NEEDED, SOON, api, dial, guarded, one, revoke, token};
@@ -187,6 +188,38 @@ async fn candidates_stand_again_with_the_token_that_a_file_tells_later() {
     let refused = client.elector(&name).await.unwrap().elect(one()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{refused}");
     client.close().await.unwrap();
+}
+
+/// Nobody waits for half a minute when a file may tell another token at any time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_is_fresh_again_soon_after_a_file_tells_the_next_token() {
+    let consul = guarded().await;
+    let first = token(&consul, "first", NEEDED).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    write(&file, &first);
+    let client = dial(consul.endpoint(), &format!("&token_file={}", file.display())).await.unwrap();
+    let given = dial(consul.endpoint(), &format!("&token={first}")).await.unwrap();
+    let mut watcher = client.watch(&api()).await.unwrap();
+    revoke(&consul, "first").await;
+    let mut stale = async |wanted: bool| loop {
+        let change = watcher.next().await.unwrap().unwrap();
+        if matches!(change, Change::Stale(_)) == wanted {
+            return;
+        }
+    };
+    // The agent answers a question that it holds back when the token goes, or at its end.
+    let registration = client.register(one()).await.unwrap_err();
+    assert_eq!(registration.kind(), ErrorKind::Unauthenticated, "{registration}");
+    tokio::time::timeout(SOON * 2, stale(true)).await.unwrap();
+    let refused = client.list(&api()).await.unwrap_err();
+    assert_eq!(refused.retry(), Retry::After(Duration::from_secs(2)), "{refused}");
+    let refused = given.list(&api()).await.unwrap_err();
+    assert_eq!(refused.retry(), Retry::After(Duration::from_secs(30)), "{refused}");
+    write(&file, &token(&consul, "second", NEEDED).await);
+    tokio::time::timeout(SOON, stale(false)).await.unwrap();
+    client.close().await.unwrap();
+    given.close().await.unwrap();
 }
 
 #[tokio::test]
