@@ -16,7 +16,7 @@ use reception_core::{ElectionName, ServiceId, ServiceName};
 use uuid::Uuid;
 
 pub(crate) use read::decode;
-pub(crate) use write::{Asked, Liveness, instance, instance_parts, session_service, wake_check};
+pub(crate) use write::{Asked, Liveness, alias_check, instance, instance_parts, session_service, wake_check};
 
 /// What the name of a service that carries our own checks is: `names` hides it.
 pub(crate) const HIDDEN: &str = "reception--session";
@@ -113,9 +113,9 @@ pub(crate) fn status_check(owner: Uuid) -> String {
     format!("{STATED}{}", owner.simple())
 }
 
-/// Whether a check belongs to a registration of ours, or of another client.
-pub(crate) fn is_of_registration(check: &str) -> bool {
-    owner_of_check(check).is_some() || check.starts_with(STATED)
+/// The registration whose check it is, by which it lives or states its status, of ours or of another client.
+pub(crate) fn registration_of(check: &str) -> Option<Uuid> {
+    owner_of_check(check).or_else(|| Uuid::try_parse(check.strip_prefix(STATED)?).ok())
 }
 
 /// The check of a node that an operator keeps traffic away from.

@@ -5,6 +5,7 @@ mod brake;
 mod health;
 mod heart;
 mod home;
+mod inventory;
 mod keep;
 mod line;
 mod lookout;

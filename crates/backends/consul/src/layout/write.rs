@@ -271,11 +271,20 @@ struct Apart<'a> {
     service: &'a str,
     #[serde(rename = "Status")]
     status: &'static str,
-    #[serde(rename = "TTL")]
-    ttl: String,
+    #[serde(rename = "TTL", skip_serializing_if = "Option::is_none")]
+    ttl: Option<String>,
+    #[serde(rename = "AliasService", skip_serializing_if = "Option::is_none")]
+    alias_service: Option<&'a str>,
 }
 
 /// A check of such a service that stands for a moment.
 pub(crate) fn wake_check(service: &str, id: &str) -> Result<Vec<u8>> {
-    body(&Apart { id, name: "stands for a moment", service, status: "passing", ttl: span(FOR_EVER) })
+    let (name, ttl) = ("stands for a moment", Some(span(FOR_EVER)));
+    body(&Apart { id, name, service, status: "passing", ttl, alias_service: None })
+}
+
+/// A check by which a service is as healthy as `other`. Nothing is forgotten by it: the service may be somebody else's.
+pub(crate) fn alias_check(service: &str, id: &str, other: &str) -> Result<Vec<u8>> {
+    let (name, alias_service) = ("the process lives", Some(other));
+    body(&Apart { id, name, service, status: "passing", ttl: None, alias_service })
 }

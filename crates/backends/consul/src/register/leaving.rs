@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reception_core::Result;
 
 use super::{Holder, Place};
-use crate::layout::{OWNER, liveness_check, owner_of_check, status_check};
+use crate::layout::{OWNER, liveness_check, owner_of_check};
 
 const OPERATION: &str = "close";
 const LOOK: Duration = Duration::from_millis(4);
@@ -39,12 +39,7 @@ impl Place {
                 session.http.agent_deregister(OPERATION, &self.id, limit).await?;
             } else {
                 // One that claims the id together with us writes the record anew.
-                let stated = status_check(self.owner);
-                for (check, _) in held.checks() {
-                    if owner_of_check(check) == Some(self.owner) || check == stated {
-                        session.http.agent_deregister_check(OPERATION, check, limit).await?;
-                    }
-                }
+                session.leave_record(OPERATION, self.owner, held, limit).await?;
             }
         }
         session.heart.leave(&session, self.owner).await?;

@@ -10,8 +10,7 @@ use super::{Holder, OPERATION, Place};
 use crate::{
     api::{Held, Stored},
     layout::{
-        OWNER, instance_parts, is_maintenance, is_of_registration, liveness_check, owner_of_check,
-        status_check,
+        OWNER, instance_parts, is_maintenance, liveness_check, owner_of_check, registration_of, status_check,
     },
     options::Check,
 };
@@ -69,7 +68,7 @@ impl Place {
             let limit = self.session.timeout();
             if check == tied {
                 self.session.heart.untie(&self.session, self.owner).await?;
-            } else if all || is_of_registration(check) {
+            } else if all || registration_of(check).is_some() {
                 self.session.http.agent_deregister_check(OPERATION, check, limit).await?;
             }
         }

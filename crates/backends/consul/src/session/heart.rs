@@ -8,11 +8,13 @@
 //!
 //! The second registration moves the check. It stays there until the last one is gone.
 
+mod anchor;
+
 use std::{
     collections::BTreeSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64},
     },
 };
 
@@ -22,8 +24,8 @@ use uuid::Uuid;
 
 use super::Session;
 use crate::{
-    api::Passed,
-    layout::{Liveness, is_maintenance, liveness_check, session_service, wake_check},
+    api::Held,
+    layout::{Liveness, OWNER, alias_check, liveness_check, owner_mark, registration_of},
 };
 
 const OPERATION: &str = "register";
@@ -108,15 +110,7 @@ impl Heart {
                 self.write(session, OPERATION).await?;
                 // Kept until that is known: who fails here, or is dropped, leaves the first one with its check, and the next one moves it again.
                 if let Some((id, body)) = moved.as_ref() {
-                    // In one step: cut off between two it would hang on both checks, one of which nobody passes. But that step takes an operator's maintenance away.
-                    let (http, limit) = (&session.http, session.timeout());
-                    let held = http.agent_health(OPERATION, id, limit).await?;
-                    let kept = held.is_some_and(|held| held.checks().any(|(check, _)| is_maintenance(check)));
-                    http.agent_register(OPERATION, id, body.clone(), !kept, limit).await?;
-                    if kept {
-                        let check = liveness_check(*owner, false);
-                        http.agent_deregister_check(OPERATION, &check, limit).await?;
-                    }
+                    self.tie(session, *owner, id, body).await?;
                 }
                 *mode = Mode::Shared { members: BTreeSet::from([*owner, who]) };
                 self.several.notify_one();
@@ -130,6 +124,29 @@ impl Heart {
             Mode::Shared { .. } => Tie::As(self.service.clone()),
             _ => Tie::Own(Own(mode)),
         })
+    }
+
+    /// Ties the first registration to the service's check.
+    ///
+    /// In one step: cut off between two it would hang on both checks, one of which nobody passes. But that step takes everybody's checks away, and it writes the
+    /// record: where there are others' checks it takes two, and a record that is another's by now stays as it is, until its registration finds that out.
+    async fn tie(&self, session: &Session, owner: Uuid, id: &str, body: &[u8]) -> Result<()> {
+        let (http, limit) = (&session.http, session.timeout());
+        let held = http.agent_health(OPERATION, id, limit).await?;
+        let alone =
+            held.iter().flat_map(Held::checks).all(|(check, _)| registration_of(check) == Some(owner));
+        let mark = owner_mark(session.client, owner);
+        if held.is_none_or(|held| held.meta(OWNER) == Some(&mark)) {
+            http.agent_register(OPERATION, id, body.to_vec(), alone, limit).await?;
+            if alone {
+                return Ok(());
+            }
+        } else {
+            let alias = liveness_check(owner, true);
+            let body = alias_check(id, &alias, &self.service)?;
+            http.agent_check(OPERATION, &alias, body, limit).await?;
+        }
+        http.agent_deregister_check(OPERATION, &liveness_check(owner, false), limit).await
     }
 
     /// Takes the alias of a registration away that has the check itself, and was tied by somebody who then gave up.
@@ -171,35 +188,12 @@ impl Heart {
         Ok(())
     }
 
-    /// Takes the service away, if it was written: also for one that could not join then.
-    async fn remove_service(&self, session: &Arc<Session>) -> Result<()> {
-        if self.anchored.load(Ordering::Acquire) {
-            session.http.agent_deregister("close", &self.service, session.timeout()).await?;
-            self.anchored.store(false, Ordering::Release);
-        }
-        Ok(())
-    }
-
     /// Unties all, of which nothing is left.
     pub(crate) async fn sweep(&self, session: &Arc<Session>) -> Result<()> {
         let mut mode = self.mode.lock().await;
         self.remove_service(session).await?;
         *mode = Mode::Idle;
         Ok(())
-    }
-
-    /// The service that carries the check of several.
-    pub(super) fn service(&self) -> &str {
-        &self.service
-    }
-
-    /// Another agent is the home now.
-    pub(super) async fn moved(&self, session: &Arc<Session>) {
-        let mode = self.mode.lock().await;
-        if matches!(&*mode, Mode::Shared { .. }) {
-            // If it is not written now, the next pass does it.
-            drop(self.write(session, OPERATION).await);
-        }
     }
 
     /// The check to pass, and whose it is.
@@ -228,65 +222,5 @@ impl Heart {
         while !self.is_shared().await {
             self.several.notified().await;
         }
-    }
-
-    /// Whether a service was written with an older token.
-    pub(super) fn is_older(&self, turn: u64) -> bool {
-        self.anchored.load(Ordering::Acquire) && self.turn.load(Ordering::Acquire) < turn
-    }
-
-    /// Writes that service again, which the agent does not have; nobody joins or leaves meanwhile.
-    pub(super) async fn restore(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
-        let mode = self.mode.lock().await;
-        match &*mode {
-            Mode::Shared { .. } => self.write(session, operation).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Passes its check, and writes it again if the agent does not have it.
-    pub(super) async fn ensure(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
-        let mode = self.mode.lock().await;
-        if !matches!(&*mode, Mode::Shared { .. }) {
-            return Ok(());
-        }
-        match session.http.agent_pass(operation, &self.check, false, session.timeout()).await? {
-            Passed::Yes => Ok(()),
-            Passed::Unknown => self.write(session, operation).await,
-        }
-    }
-
-    /// Has the agent look again at all that hangs on the service: it does when one of the service's checks goes away.
-    pub(super) async fn wake(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
-        let mode = self.mode.lock().await;
-        if !matches!(&*mode, Mode::Shared { .. }) {
-            return Ok(());
-        }
-        let (check, limit) = (format!("{}-wake", self.check), session.timeout());
-        let body = wake_check(&self.service, &check)?;
-        let written = session.http.agent_check(operation, &check, body, limit).await;
-        // Also when it is not known whether it was written: left behind it would be failed when the agent starts again.
-        session.http.agent_deregister_check(operation, &check, limit).await?;
-        written
-    }
-
-    /// Writes the service that carries the check.
-    pub(crate) async fn write(&self, session: &Arc<Session>, operation: &'static str) -> Result<()> {
-        let options = &session.options;
-        let body = session_service(
-            &session.names,
-            &self.service,
-            &self.check,
-            options.ttl,
-            options.deregister_after,
-        )?;
-        // Before the await: a future that is dropped there leaves a write on its way.
-        self.anchored.store(true, Ordering::Release);
-        let turn = session.http.token_turn();
-        session.http.agent_register(operation, &self.service, body, true, session.timeout()).await?;
-        self.turn.store(turn, Ordering::Release);
-        // An agent that restarts knows of a check that was passed once; any other one begins as failed, and all that hangs on it.
-        drop(session.http.agent_pass(operation, &self.check, false, session.timeout()).await);
-        Ok(())
     }
 }

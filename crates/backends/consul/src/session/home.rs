@@ -18,7 +18,7 @@ use reception_core::{ErrorKind, Result};
 
 use super::{
     Session,
-    keep::{marked, ours},
+    inventory::{marked, ours},
 };
 use crate::{
     api::{Found, parse, parse_agent},

@@ -1,15 +1,14 @@
 //! The task that keeps what is registered: passes the check, and compares with the catalog.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use reception_core::{ErrorKind, Moment, Result};
 use reception_kit::sleep_until;
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Line, REPAIR, Session, rouse::awaken};
 use crate::{
-    api::{Found, Passed, Services, parse},
+    api::Passed,
     error::{error, passes},
     http::{Call, Path},
     layout::{ALIAS, OWNER, liveness_check, owner_mark, owner_of_check, status_check},
@@ -21,13 +20,6 @@ const OPERATION: &str = "keep";
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long a withdrawal takes where nothing is wrong, and more.
 const GRACE: Duration = Duration::from_millis(300);
-
-/// A check as our agent has it.
-#[derive(Debug, Deserialize)]
-struct State {
-    #[serde(default, rename = "Status")]
-    status: String,
-}
 
 /// Runs as long as the client.
 pub(super) async fn keep(session: Arc<Session>) {
@@ -143,10 +135,13 @@ async fn take_away(session: &Arc<Session>, limit: Duration) -> Result<()> {
     for (owner, id, mark) in session.lines.overdue(before) {
         let gone = async {
             let held = session.http.agent_health(OPERATION, &id, limit).await?;
-            if held.is_some_and(|held| held.meta(OWNER) == Some(&mark)) {
-                session.http.agent_deregister(OPERATION, &id, limit).await?;
+            match &held {
+                Some(held) if held.meta(OWNER) == Some(&mark) => {
+                    session.http.agent_deregister(OPERATION, &id, limit).await
+                }
+                Some(held) => session.leave_record(OPERATION, owner, held, limit).await,
+                None => Ok(()),
             }
-            Ok(())
         };
         match gone.await {
             Ok(()) => session.lines.left(owner),
@@ -202,40 +197,4 @@ async fn look(session: &Arc<Session>, asked: Moment) -> Result<()> {
     let failed =
         failed.filter_map(|(check, _)| owner_of_check(check)).filter(|owner| session.lines.has(*owner));
     awaken(session, Some(failed.collect())).await
-}
-
-/// What finds the registrations of this client among services. Consul 1.8 takes a record without the key for a match, and applies it to a node's services not
-/// at all: what is found has to be looked at once more.
-pub(super) fn ours(session: &Session) -> String {
-    format!("Meta[\"{OWNER}\"] matches `^{}-`", session.client.simple())
-}
-
-/// Of services those that carry the mark of this client, each with it.
-pub(super) fn marked(session: &Session, found: impl IntoIterator<Item = Found>) -> BTreeMap<String, String> {
-    let ours = format!("{}-", session.client.simple());
-    let marks =
-        found.into_iter().filter_map(|mut found| Some((found.id, found.meta.as_mut()?.remove(OWNER)?)));
-    marks.filter(|(_, mark)| mark.starts_with(&ours)).collect()
-}
-
-impl Session {
-    /// All registrations of this client that the catalog has at a node, each with its mark.
-    pub(super) async fn found(
-        &self,
-        operation: &'static str,
-        node: &str,
-    ) -> Result<BTreeMap<String, String>> {
-        let path =
-            Path::of("catalog/node-services").then(node).with("filter", &ours(self)).flag("consistent");
-        let answer = self.http.ask(&Call::get(operation, path), self.timeout()).await?;
-        let found: Option<Services> = parse(operation, "comparing with the catalog", &answer.body)?;
-        Ok(marked(self, found.and_then(|found| found.services).into_iter().flatten()))
-    }
-
-    /// The checks of clients of ours that our agent has.
-    async fn checks(&self, operation: &'static str) -> Result<BTreeMap<String, State>> {
-        let path = Path::of("agent/checks").with("filter", "CheckID matches `^reception-`");
-        let answer = self.http.ask(&Call::get(operation, path).own(), self.timeout()).await?;
-        parse(operation, "listing our checks", &answer.body)
-    }
 }

@@ -14,12 +14,13 @@ use tokio::sync::Mutex;
 
 use super::{
     Session, WRITES,
-    keep::{marked, ours},
+    inventory::{marked, ours},
 };
 use crate::{
     api::{Found, parse},
     error::error,
     http::{Call, Path},
+    layout::registration_of,
 };
 
 const OPERATION: &str = "close";
@@ -61,6 +62,7 @@ impl Sweep {
         let found: std::collections::BTreeMap<String, Found> =
             parse(OPERATION, "listing what is ours", &answer.body)?;
         let marked = marked(session, found.into_values());
+        let astray = session.lines.ids().iter().any(|id| !marked.contains_key(id));
         stream::iter(marked.into_keys())
             .map(|id| async move {
                 let gone = session.http.agent_deregister(OPERATION, &id, limit).await;
@@ -70,12 +72,25 @@ impl Sweep {
             .buffer_unordered(WRITES)
             .try_collect::<Vec<()>>()
             .await?;
+        if astray {
+            self.leave_no_check(session).await?;
+        }
         session.heart.sweep(session).await?;
         let node = session.node(OPERATION).await?;
         while !session.found(OPERATION, &node).await?.is_empty() {
             tokio::time::sleep(LOOK).await;
         }
         *state = State::Done;
+        Ok(())
+    }
+
+    /// Takes our checks from records that others have written over ours, and that would fail when nobody passes them any more.
+    async fn leave_no_check(&self, session: &Arc<Session>) -> Result<()> {
+        for check in session.checks(OPERATION).await?.into_keys() {
+            if registration_of(&check).is_some_and(|owner| session.lines.has(owner)) {
+                session.http.agent_deregister_check(OPERATION, &check, session.timeout()).await?;
+            }
+        }
         Ok(())
     }
 
