@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(20);
 const ONE: &str = "prod-api:one";
 
 async fn dial(consul: &Consul, options: &str) -> Arc<dyn Client> {
-    let url = format!("consul://{}/prod?ttl=2s&timeout=2s{options}", consul.endpoint());
+    let url = format!("consul://{}/prod?timeout=2s{options}", consul.endpoint());
     Dialer::new().with(reception_consul::BACKEND).unwrap().dial(&url).await.unwrap()
 }
 
@@ -78,21 +78,26 @@ async fn a_second_registration_does_not_write_the_first_one_over_another_program
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_registration_does_not_take_the_id_back_from_one_that_has_replaced_the_first() {
     let consul = Consul::start().await.unwrap();
-    let (client, other) = (dial(&consul, "").await, dial(&consul, "").await);
+    taken_back(&consul, "", 1).await;
+    taken_back(&consul, "&check=none", 0).await;
+}
+
+async fn taken_back(consul: &Consul, options: &str, checked: usize) {
+    let (client, other) = (dial(consul, "").await, dial(consul, options).await);
     let one = client.register(instance("one")).await.unwrap();
     let replace = RegisterOptions::default().on_conflict(OnConflict::Replace);
     let moved = Service::builder("api", "127.0.0.1", 81).id("one").build().unwrap();
     let theirs = other.register_with(moved, replace).await.unwrap();
     let two = client.register(instance("two")).await.unwrap();
-    assert_eq!(port(&consul).await, 81);
+    assert_eq!(port(consul).await, 81);
     ends_with_conflict(&one).await;
     two.close().await.unwrap();
     client.close().await.unwrap();
-    assert_eq!(port(&consul).await, 81);
+    assert_eq!(port(consul).await, 81);
     assert!(matches!(theirs.state(), RegistrationState::Active), "{:?}", theirs.state());
-    assert_eq!(checks(&consul).await.len(), 1, "its own");
+    assert_eq!(checks(consul).await.len(), checked, "its own");
     other.close().await.unwrap();
-    assert!(read(&consul, "/v1/agent/services").await.as_object().unwrap().is_empty());
+    assert!(read(consul, "/v1/agent/services").await.as_object().unwrap().is_empty());
 }
 
 /// A client that closes looks for what carries its mark, and a record that was written over does not.

@@ -135,18 +135,24 @@ impl Heart {
         let held = http.agent_health(OPERATION, id, limit).await?;
         let alone =
             held.iter().flat_map(Held::checks).all(|(check, _)| registration_of(check) == Some(owner));
-        let mark = owner_mark(session.client, owner);
-        if held.is_none_or(|held| held.meta(OWNER) == Some(&mark)) {
-            http.agent_register(OPERATION, id, body.to_vec(), alone, limit).await?;
-            if alone {
-                return Ok(());
+        let (mark, own) = (owner_mark(session.client, owner), liveness_check(owner, false));
+        let theirs = held.filter(|held| held.meta(OWNER) != Some(&mark));
+        match theirs {
+            None => {
+                http.agent_register(OPERATION, id, body.to_vec(), alone, limit).await?;
+                if alone {
+                    return Ok(());
+                }
             }
-        } else {
-            let alias = liveness_check(owner, true);
-            let body = alias_check(id, &alias, &self.service)?;
-            http.agent_check(OPERATION, &alias, body, limit).await?;
+            Some(theirs) if theirs.checks().any(|(check, _)| check == own) => {
+                let alias = liveness_check(owner, true);
+                let body = alias_check(id, &alias, &self.service)?;
+                http.agent_check(OPERATION, &alias, body, limit).await?;
+            }
+            // Who has taken our check away has taken the id: a new one would say that it is still ours.
+            Some(_) => return Ok(()),
         }
-        http.agent_deregister_check(OPERATION, &liveness_check(owner, false), limit).await
+        http.agent_deregister_check(OPERATION, &own, limit).await
     }
 
     /// Takes the alias of a registration away that has the check itself, and was tied by somebody who then gave up.
