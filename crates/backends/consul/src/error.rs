@@ -64,6 +64,11 @@ pub(crate) fn nonsense(operation: &'static str, what: &str, why: impl std::fmt::
     error(ErrorKind::Protocol, operation, format!("{what}: the answer is not what it should be: {why}"))
 }
 
+/// Whether the agent refused our token, or what it may do.
+pub(crate) fn is_about_us(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied)
+}
+
 /// Whether the store could not be reached, did not answer in time, or is not trusted: another try, or another agent, may help.
 pub(crate) fn passes(error: &Error) -> bool {
     matches!(

@@ -136,6 +136,9 @@ impl Http {
                 Err(error(ErrorKind::LeaseLost, operation, "the session has ended"))
             }
             StatusCode::CONFLICT if told(&answer.body, &missing(domain)) => Ok(Locked::NoDomain),
+            StatusCode::CONFLICT if told(&answer.body, "Permission denied") => {
+                Err(answer.denied(operation, &format!("locking {key}")))
+            }
             StatusCode::CONFLICT => Ok(Locked::No),
             status if status.is_success() => {
                 let done: Committed = parse(operation, "taking a lock", &answer.body)?;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::remains::{Own, Remains};
 use crate::{
     api::{Locked, Pair, key_answer},
-    error::error,
+    error::{SLOW, error, is_about_us},
     http::Path,
     layout::read_domain,
     session::{Brake, Pacer, Session},
@@ -52,7 +52,7 @@ impl Candidacy {
             session: Arc::clone(session),
             key: session.names.lock(election),
             value,
-            has: Remains::new(session, election.as_str()),
+            has: Remains::new(session, election.as_str(), session.names.lock(election)),
             pacer: None,
             eye: None,
             renewal: None,
@@ -126,6 +126,17 @@ impl Candidacy {
         Err(error(ErrorKind::Unavailable, OPERATION, format!("{domain} is gone again and again")))
     }
 
+    /// What follows from it before the next try.
+    fn failed_to_take(&mut self, failed: &Error) {
+        if failed.kind() == ErrorKind::LeaseLost {
+            self.has.own = None;
+        }
+        // It was read a moment ago, so this is about the right to take it; a token from a file may be another one soon.
+        if is_about_us(failed) && failed.retry() == SLOW {
+            self.session.standing.dismiss(&self.key);
+        }
+    }
+
     fn won(&mut self, pair: &Pair, sent: Moment) -> Won {
         let token = FencingToken::new(self.domain, pair.modified);
         self.eye = Some(self.look(pair.modified));
@@ -188,6 +199,7 @@ impl Candidacy {
         let consistent = |path: Path| path.flag("consistent");
         let limit = self.session.timeout();
         let (mut index, mut pair) = self.session.http.key(OPERATION, &self.key, consistent, limit).await?;
+        self.session.standing.admit(&self.key);
         let (mut refused, mut seen, mut brake) = (0_u32, None, Brake::new());
         loop {
             match pair.as_ref().and_then(Pair::holder) {
@@ -216,8 +228,8 @@ impl Candidacy {
                 }
                 None => {
                     let taken = self.take(&own, pair.as_ref()).await;
-                    if taken.as_ref().is_err_and(|failed| failed.kind() == ErrorKind::LeaseLost) {
-                        self.has.own = None;
+                    if let Err(failed) = &taken {
+                        self.failed_to_take(failed);
                     }
                     if let Some(won) = taken? {
                         self.session.standing.leads(self.has.guid).await;

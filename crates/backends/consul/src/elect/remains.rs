@@ -7,7 +7,10 @@ use reception_core::{Error, ErrorKind, Moment, Result};
 use reception_kit::Backoff;
 use uuid::Uuid;
 
-use crate::{error::error, session::Session};
+use crate::{
+    error::{error, is_about_us},
+    session::Session,
+};
 
 const OPERATION: &str = "elect";
 
@@ -25,6 +28,8 @@ pub(super) struct Remains {
     pub(super) guid: Uuid,
     /// Tells the candidacy, so that a session is found whose answer was lost.
     pub(super) name: String,
+    /// The key of the lock.
+    pub(super) lock: String,
     /// A request of ours may have been carried out.
     pub(super) standing: bool,
     /// A session of ours may have been made.
@@ -33,10 +38,10 @@ pub(super) struct Remains {
 }
 
 impl Remains {
-    pub(super) fn new(session: &Arc<Session>, election: &str) -> Self {
+    pub(super) fn new(session: &Arc<Session>, election: &str, lock: String) -> Self {
         let guid = Uuid::new_v4();
         let name = format!("reception {election} {}", guid.simple());
-        Self { session: Arc::clone(session), guid, name, standing: false, unsettled: false, own: None }
+        Self { session: Arc::clone(session), guid, name, lock, standing: false, unsettled: false, own: None }
     }
 
     /// Ends our session, and with it the key that it holds: one request.
@@ -67,8 +72,7 @@ impl Remains {
     /// A refusal is no end for whoever could stand before: a file may tell another token, rights are given back, and an agent that starts without servers
     /// refuses what it cannot ask them about.
     pub(super) fn outlive(&self, failed: Error) -> Error {
-        let about_us = matches!(failed.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
-        if !about_us || !self.session.standing.was_admitted() {
+        if !is_about_us(&failed) || !self.session.standing.was_admitted(&self.lock) {
             return failed;
         }
         let text = format!("{}; it was allowed before", failed.context());
@@ -93,6 +97,7 @@ impl Drop for Remains {
             session: Arc::clone(&self.session),
             guid: self.guid,
             name: std::mem::take(&mut self.name),
+            lock: std::mem::take(&mut self.lock),
             standing: false,
             unsettled: self.unsettled,
             own: self.own.take(),

@@ -3,7 +3,7 @@
 use hyper::{HeaderMap, StatusCode};
 use reception_core::{Error, ErrorKind, Result};
 
-use crate::error::{HEALS, error, refused};
+use crate::error::{HEALS, error, is_about_us, refused};
 
 const INDEX: &str = "x-consul-index";
 /// From Consul 1.11 on: what the token may not read was left out.
@@ -41,9 +41,17 @@ impl Answer {
         self.healing(refused(operation, what, self.status, &self.body))
     }
 
+    /// A transaction tells in words alone that a right is missing.
+    pub(crate) fn denied(&self, operation: &'static str, what: &str) -> Error {
+        self.healing(error(
+            ErrorKind::Denied,
+            operation,
+            format!("{what}: the agent answered: Permission denied"),
+        ))
+    }
+
     fn healing(&self, failed: Error) -> Error {
-        let about_us = matches!(failed.kind(), ErrorKind::Unauthenticated | ErrorKind::Denied);
-        if self.heals && about_us { failed.with_retry(HEALS) } else { failed }
+        if self.heals && is_about_us(&failed) { failed.with_retry(HEALS) } else { failed }
     }
 }
 

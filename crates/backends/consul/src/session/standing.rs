@@ -4,9 +4,9 @@
 //! before the last pass that was acknowledged is what every leader's deadline is counted from.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc,
+        Arc, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -37,7 +37,8 @@ pub(crate) struct Standing {
     turn: AtomicU64,
     /// It is being written again.
     writing: AtomicBool,
-    admitted: AtomicBool,
+    /// The locks that candidates of this client could stand for.
+    admitted: std::sync::Mutex<BTreeSet<String>>,
     service: String,
     check: String,
 }
@@ -93,7 +94,7 @@ impl Standing {
             passed: watch::channel(None).0,
             turn: AtomicU64::new(0),
             writing: AtomicBool::new(false),
-            admitted: AtomicBool::new(false),
+            admitted: std::sync::Mutex::default(),
             service: format!("reception-{client}-election"),
             check: format!("reception-election-{client}"),
         }
@@ -187,14 +188,23 @@ impl Standing {
         if members.checked { self.write(session).await } else { Ok(()) }
     }
 
-    /// A session was made: our token allows to stand.
-    pub(crate) fn admit(&self) {
-        self.admitted.store(true, Ordering::Release);
+    fn admitted(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a candidate of this client could stand once.
-    pub(crate) fn was_admitted(&self) -> bool {
-        self.admitted.load(Ordering::Acquire)
+    /// A session was made and the lock was read: our token allows to stand for it.
+    pub(crate) fn admit(&self, lock: &str) {
+        self.admitted().insert(lock.to_owned());
+    }
+
+    /// The lock itself was refused: who may not take it stands in vain.
+    pub(crate) fn dismiss(&self, lock: &str) {
+        self.admitted().remove(lock);
+    }
+
+    /// Whether a candidate of this client could stand for it once.
+    pub(crate) fn was_admitted(&self, lock: &str) -> bool {
+        self.admitted().contains(lock)
     }
 
     async fn write(&self, session: &Arc<Session>) -> Result<()> {

@@ -108,6 +108,25 @@ async fn who_could_stand_before_goes_on_when_its_token_is_refused_for_a_while() 
     master.close().await.unwrap();
 }
 
+/// A session can be made for it, and the lock not read, or read and not taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_have_the_lock_of_an_election_is_refused() {
+    let consul = guarded().await;
+    for policy in ["deny", "read"] {
+        let rules = format!("{NEEDED}\nkey \"prod/reaper/.lock\" {{ policy = \"{policy}\" }}");
+        let token = token(&consul, policy, &rules).await;
+        let client = dial(consul.endpoint(), &format!("&token={token}")).await.unwrap();
+        // One that it may have says nothing of others.
+        let other = client.elector(&"sweeper".parse().unwrap()).await.unwrap();
+        let leadership = other.elect(one()).await.unwrap();
+        let elector = client.elector(&"reaper".parse().unwrap()).await.unwrap();
+        let stood = tokio::time::timeout(SOON, elector.elect(one())).await.expect(policy);
+        assert_eq!(stood.unwrap_err().kind(), ErrorKind::Denied, "{policy}");
+        leadership.resign().await.unwrap();
+        client.close().await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_token_may_not_do_is_refused_and_nobody_prints_it() {
     let consul = guarded().await;

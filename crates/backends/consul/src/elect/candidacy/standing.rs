@@ -78,7 +78,6 @@ impl Candidacy {
         self.has.own = Some(own.clone());
         // One that was asked for before, and whose answer was lost, may be there beside this one.
         self.has.unsettled = before;
-        session.standing.admit();
         if !self.is_at_home() {
             return Err(self.moved().await);
         }
