@@ -95,7 +95,7 @@ impl Http {
         self.gone(Call::put(operation, path, Vec::new()).own(), id, limit).await
     }
 
-    /// Writes one more check of a service to our agent.
+    /// Writes one more check of a service to our agent; `id` is whose writes it waits for. NotFound when there is no such service.
     pub(crate) async fn agent_check(
         &self,
         operation: &'static str,
@@ -107,6 +107,13 @@ impl Http {
         let answer = self.carry(id, Call::put(operation, path, body).own(), limit).await?;
         if answer.status.is_success() {
             return Ok(());
+        }
+        if answer.says("does not exist") {
+            return Err(error(
+                ErrorKind::NotFound,
+                operation,
+                format!("writing a check of {id}: it is gone"),
+            ));
         }
         Err(answer.refusal(operation, &format!("writing {id}")))
     }
@@ -124,7 +131,7 @@ impl Http {
     async fn gone(&self, call: Call, id: &str, limit: Duration) -> Result<()> {
         let answer = self.carry(id, call, limit).await?;
         let unknown = answer.status == StatusCode::NOT_FOUND
-            || ["Unknown service", "Unknown check", "unknown check"].iter().any(|words| says(&answer, words));
+            || ["Unknown service", "Unknown check", "unknown check"].iter().any(|words| answer.says(words));
         if answer.status.is_success() || unknown {
             return Ok(());
         }
@@ -144,8 +151,8 @@ impl Http {
         let call = if urgent { call.urgent() } else { call };
         let answer = self.send(&call, limit).await?;
         let unknown = answer.status == StatusCode::NOT_FOUND
-            || says(&answer, "does not have associated TTL")
-            || says(&answer, "nknown check");
+            || answer.says("does not have associated TTL")
+            || answer.says("nknown check");
         match answer.status.is_success() {
             true => Ok(Passed::Yes),
             false if unknown => Ok(Passed::Unknown),
@@ -236,7 +243,7 @@ impl Http {
         let answer = self.send(&Call::put(operation, path, written(operation, &verbs)?), limit).await?;
         match answer.status {
             // What is not there fails the transaction.
-            StatusCode::CONFLICT if says(&answer, "nvalid session") => {
+            StatusCode::CONFLICT if answer.says("nvalid session") => {
                 Err(error(ErrorKind::LeaseLost, operation, "the session has ended"))
             }
             StatusCode::CONFLICT => Ok(None),
@@ -247,10 +254,6 @@ impl Http {
             _ => Err(answer.refusal(operation, "reading back")),
         }
     }
-}
-
-fn says(answer: &Answer, text: &str) -> bool {
-    !answer.status.is_success() && String::from_utf8_lossy(&answer.body).contains(text)
 }
 
 fn written(operation: &'static str, value: &impl Serialize) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, StatusCode, header};
+use hyper::{Request, header};
 use reception_core::{Endpoint, Error, ErrorKind, Result, Retry};
 use reception_kit::{CancellationToken, Supervisor};
 use tokio::{sync::Notify, time::Instant};
@@ -227,10 +227,11 @@ impl Http {
                 if step.answered() {
                     self.inner.back_again.notify_one();
                 }
-                if matches!(status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) {
-                    self.inner.token.refused();
+                let mut answer = Answer::new(status, &headers, body);
+                if answer.is_refusal() {
+                    answer.heals = self.inner.token.refused();
                 }
-                Ok(Answer::new(status, &headers, body, self.inner.token.may_change()))
+                Ok(answer)
             }
             Err(why) => {
                 let kind = why.kind();

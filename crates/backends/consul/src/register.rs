@@ -19,11 +19,9 @@ use crate::{
     api::Held,
     error::error,
     http::Hold,
-    layout::{
-        Asked, HIDDEN, Liveness, OWNER, instance, liveness_check, owner_mark, owner_of_check, owner_of_mark,
-    },
+    layout::{Asked, HIDDEN, Liveness, instance, liveness_check, owner_mark},
     options::Check,
-    session::{Line, Session, Tie},
+    session::{Holder, Line, Session, Tie},
 };
 
 const OPERATION: &str = "register";
@@ -48,16 +46,6 @@ pub(crate) struct Place {
     doubtful: bool,
     /// Why our record is not what stands, until it is known who took its place.
     lost: Option<Error>,
-}
-
-/// Who holds the id at our agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Holder {
-    Nobody,
-    Us,
-    /// Somebody whose check has failed.
-    Dead,
-    Another,
 }
 
 impl Place {
@@ -107,21 +95,7 @@ impl Place {
 
     /// Who holds the id, by what our agent tells.
     fn holder(&self, held: Option<&Held>) -> Holder {
-        let Some(held) = held else { return Holder::Nobody };
-        let Some(mark) = held.meta(OWNER) else { return Holder::Another };
-        if mark == self.mark {
-            return Holder::Us;
-        }
-        let check = owner_of_mark(mark).and_then(|owner| {
-            held.checks().find(|(id, _)| owner_of_check(id) == Some(owner)).map(|(_, status)| status)
-        });
-        match check {
-            Some("critical") => Holder::Dead,
-            // One that claimed the id together with us has left, and its record stayed.
-            None if self.is_checked(held) => Holder::Us,
-            // With check=none nobody can tell that it is dead.
-            _ => Holder::Another,
-        }
+        Holder::of(held, self.owner, &self.mark)
     }
 
     /// Whether our agent says that another one holds the id: then nothing was lost that could be written again.
@@ -129,10 +103,6 @@ impl Place {
         let limit = self.session.timeout() / 3;
         let held = self.session.http.agent_health(OPERATION, &self.id, limit).await;
         held.is_ok_and(|held| self.holder(held.as_ref()) == Holder::Another)
-    }
-
-    fn is_checked(&self, held: &Held) -> bool {
-        held.checks().any(|(id, _)| owner_of_check(id) == Some(self.owner))
     }
 
     /// Writes our record to the agent, beside whatever checks hang on it. True: with an alias for a check.
@@ -216,7 +186,7 @@ impl Slot for Place {
         // What cannot be withdrawn now must not come back by a pass.
         session.health.quit(self.owner);
         session.heart.quit(self.owner).await;
-        session.lines.leave(self.owner, session.clock.now(), &self.mark);
+        session.lines.leave(self.owner, session.clock.now());
         if self.claimed && session.supervisor.is_closed() {
             session.sweep.all(&session).await?;
             self.written = false;

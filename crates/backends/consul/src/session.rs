@@ -4,6 +4,7 @@
 mod brake;
 mod health;
 mod heart;
+mod holder;
 mod home;
 mod inventory;
 mod keep;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 pub(crate) use brake::Brake;
 use health::Health;
 pub(crate) use heart::{Heart, Tie};
+pub(crate) use holder::{Holder, is_checked};
 use home::Home;
 pub(crate) use line::{Line, Lines};
 pub(crate) use lookout::Lookout;

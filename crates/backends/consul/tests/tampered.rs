@@ -151,12 +151,14 @@ async fn a_key_that_is_no_lock_is_left_as_it_is() {
     let consul = Consul::start().await.unwrap();
     let client = dial(consul.endpoint()).await;
     let elector = elector(&client).await;
-    for flags in ["42", "16210313421097356768"] {
-        consul.api().put(&format!("{LOCK}?flags={flags}"), "theirs").await.unwrap();
+    // One that is made by hand has no flags.
+    let by_hand = r#"{"Limit":2,"Holders":{}}"#;
+    for (flags, theirs) in [("42", "theirs"), ("16210313421097356768", "theirs"), ("0", by_hand)] {
+        consul.api().put(&format!("{LOCK}?flags={flags}"), theirs).await.unwrap();
         let refused = timeout(SOON, elector.elect(candidate("one"))).await.unwrap().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
         assert!(refused.context().contains("prod/reaper/.lock is no lock"), "{refused}");
-        assert_eq!(consul.api().get(&format!("{LOCK}?raw")).await.unwrap().body, "theirs");
+        assert_eq!(consul.api().get(&format!("{LOCK}?raw")).await.unwrap().body, theirs);
     }
     consul.api().ask("DELETE", LOCK, "").await.unwrap();
     timeout(SOON, elector.elect(candidate("one"))).await.unwrap().unwrap().resign().await.unwrap();

@@ -132,11 +132,11 @@ impl Http {
         let answer = self.send(&call, limit).await?;
         match answer.status {
             // Servers say so in words alone; who does not understand them learns it when the session is renewed.
-            StatusCode::CONFLICT if told(&answer.body, "invalid session") => {
+            StatusCode::CONFLICT if answer.says("invalid session") => {
                 Err(error(ErrorKind::LeaseLost, operation, "the session has ended"))
             }
-            StatusCode::CONFLICT if told(&answer.body, &missing(domain)) => Ok(Locked::NoDomain),
-            StatusCode::CONFLICT if told(&answer.body, "Permission denied") => {
+            StatusCode::CONFLICT if answer.says(&missing(domain)) => Ok(Locked::NoDomain),
+            StatusCode::CONFLICT if answer.says("Permission denied") => {
                 Err(answer.denied(operation, &format!("locking {key}")))
             }
             StatusCode::CONFLICT => Ok(Locked::No),
@@ -156,8 +156,4 @@ impl Http {
 /// What servers say of a key that a transaction did not find, as it stands in JSON.
 fn missing(key: &str) -> String {
     format!("\\\"{key}\\\" doesn't exist")
-}
-
-fn told(body: &[u8], words: &str) -> bool {
-    String::from_utf8_lossy(body).contains(words)
 }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::layout::LOCK_FLAGS;
 
@@ -109,9 +110,11 @@ impl Pair {
         BASE64.decode(self.value.as_deref().unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Whether it is a lock, as those who made it say, or nobody says what it is: an operator who releases a lock by a plain write leaves it so.
+    /// Whether it is a lock, as those who made it say, or nobody says what it is: an operator who releases a lock by a plain write leaves it so. A semaphore that
+    /// was made by hand has no flags either, and names its holders.
     pub(crate) fn may_be_lock(&self) -> bool {
-        self.flags == LOCK_FLAGS || self.flags == 0
+        let holders = || serde_json::from_slice::<Value>(&self.value()).ok()?.get("Holders").cloned();
+        self.flags == LOCK_FLAGS || self.flags == 0 && holders().is_none()
     }
 
     pub(crate) fn holder(&self) -> Option<&str> {

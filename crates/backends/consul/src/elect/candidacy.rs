@@ -34,7 +34,6 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send + Sync>>;
 /// One candidacy.
 pub(crate) struct Candidacy {
     session: Arc<Session>,
-    key: String,
     value: Vec<u8>,
     /// What is at the store.
     has: Remains,
@@ -50,7 +49,6 @@ impl Candidacy {
     pub(crate) fn new(session: &Arc<Session>, election: &ElectionName, value: Vec<u8>) -> Self {
         Self {
             session: Arc::clone(session),
-            key: session.names.lock(election),
             value,
             has: Remains::new(session, election.as_str(), session.names.lock(election)),
             pacer: None,
@@ -67,8 +65,8 @@ impl Candidacy {
     /// Waits until the key is another than at `index`.
     async fn wait(&mut self, index: u64) -> Result<(u64, Option<Pair>)> {
         let session = Arc::clone(&self.session);
-        let path = Path::of("kv").key(&self.key);
-        let key = self.key.clone();
+        let path = Path::of("kv").key(&self.has.lock);
+        let key = self.has.lock.clone();
         let mut asked = Box::pin(async move {
             let answer = session.wait_for(OPERATION, path, index).await?;
             key_answer(OPERATION, &key, &answer)
@@ -101,7 +99,7 @@ impl Candidacy {
     async fn take(&mut self, own: &Own, found: Option<&Pair>) -> Result<Option<Won>> {
         // `consul lock` refuses such a key, too: it may be a semaphore, whose holders are told elsewhere.
         if found.is_some_and(|pair| !pair.may_be_lock()) {
-            let text = format!("{} is no lock: its flags are other ones", self.key);
+            let text = format!("{} is no lock: its flags are other ones", self.has.lock);
             return Err(error(ErrorKind::Conflict, OPERATION, text));
         }
         let session = Arc::clone(&self.session);
@@ -111,7 +109,11 @@ impl Candidacy {
         // The domain is read in the same step: others take it for the one of our token.
         let domain = session.names.domain();
         for _ in 0..TAKES {
-            match session.http.key_lock(OPERATION, &self.key, &self.value, &own.id, &domain, limit).await? {
+            match session
+                .http
+                .key_lock(OPERATION, &self.has.lock, &self.value, &own.id, &domain, limit)
+                .await?
+            {
                 Locked::Yes { pair, domain: told } if pair.holder() == Some(&own.id) => {
                     self.domain = match read_domain(&told) {
                         Some(domain) => domain,
@@ -133,7 +135,7 @@ impl Candidacy {
         }
         // It was read a moment ago, so this is about the right to take it; a token from a file may be another one soon.
         if is_about_us(failed) && failed.retry() == SLOW {
-            self.session.standing.dismiss(&self.key);
+            self.session.standing.dismiss(&self.has.lock);
         }
     }
 
@@ -153,7 +155,7 @@ impl Candidacy {
 
     /// Waits until the lock is not ours as we have won it: whoever writes to its key gives it another index, which others take for our token.
     fn look(&self, token: u64) -> Work<Error> {
-        let (session, key) = (Arc::clone(&self.session), self.key.clone());
+        let (session, key) = (Arc::clone(&self.session), self.has.lock.clone());
         let own = self.has.own.as_ref().map(|own| own.id.clone()).unwrap_or_default();
         let mut index = token;
         Box::pin(async move {
@@ -192,30 +194,34 @@ fn spread() -> Duration {
 }
 
 impl Candidacy {
+    /// The reply to an earlier try was lost: the check has to be passed before another look.
+    async fn regain(&mut self, own: &str) -> Result<Won> {
+        let sent = self.fresh().await?;
+        let (http, limit) = (&self.session.http, self.session.timeout());
+        let (_, still) = http.key(OPERATION, &self.has.lock, |path| path.flag("consistent"), limit).await?;
+        if let Some(pair) = still.filter(|pair| pair.holder() == Some(own)) {
+            self.domain = self.find_domain().await?;
+            let won = self.won(&pair, sent);
+            self.session.standing.leads(self.has.guid).await;
+            return Ok(won);
+        }
+        self.has.own = None;
+        Err(Self::lost("the lock was taken from us"))
+    }
+
     /// Stands and waits until it has won.
     async fn compete(&mut self) -> Result<Won> {
         (self.eye, self.renewal) = (None, None);
         let own = self.stand().await?;
         let consistent = |path: Path| path.flag("consistent");
         let limit = self.session.timeout();
-        let (mut index, mut pair) = self.session.http.key(OPERATION, &self.key, consistent, limit).await?;
-        self.session.standing.admit(&self.key);
+        let (mut index, mut pair) =
+            self.session.http.key(OPERATION, &self.has.lock, consistent, limit).await?;
+        self.session.standing.admit(&self.has.lock);
         let (mut refused, mut seen, mut brake) = (0_u32, None, Brake::new());
         loop {
             match pair.as_ref().and_then(Pair::holder) {
-                // The reply to an earlier try was lost: the check has to be passed after this look.
-                Some(holder) if holder == own.id => {
-                    let sent = self.fresh().await?;
-                    let (_, still) = self.session.http.key(OPERATION, &self.key, consistent, limit).await?;
-                    if let Some(pair) = still.filter(|pair| pair.holder() == Some(&own.id)) {
-                        self.domain = self.find_domain().await?;
-                        let won = self.won(&pair, sent);
-                        self.session.standing.leads(self.has.guid).await;
-                        return Ok(won);
-                    }
-                    self.has.own = None;
-                    return Err(Self::lost("the lock was taken from us"));
-                }
+                Some(holder) if holder == own.id => return self.regain(&own.id).await,
                 Some(holder) => {
                     refused = 0;
                     // Who ended the session of one leader may have ended ours, which nobody tells us.
@@ -306,7 +312,7 @@ impl Claim for Candidacy {
 impl fmt::Debug for Candidacy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Candidacy")
-            .field("key", &self.key)
+            .field("key", &self.has.lock)
             .field("own", &self.has.own)
             .finish_non_exhaustive()
     }

@@ -17,19 +17,39 @@ pub(crate) struct Answer {
     pub(crate) index: u64,
     pub(crate) body: Vec<u8>,
     filtered: bool,
-    /// It was asked with a token that may be another one soon.
-    heals: bool,
+    /// It was refused, and a file may tell another token soon.
+    pub(super) heals: bool,
 }
 
 impl Answer {
-    pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: Vec<u8>, heals: bool) -> Self {
+    pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Self {
         let filtered = headers.get(FILTERED).is_some_and(|value| value == "true");
-        Self { status, index: index(headers), body, filtered, heals }
+        Self { status, index: index(headers), body, filtered, heals: false }
+    }
+
+    /// Whether the agent refused our token, or what it may do; older servers say so with a 500, a transaction with a 409.
+    pub(super) fn is_refusal(&self) -> bool {
+        let told = || ["Permission denied", "ACL not found"].iter().any(|words| self.says(words));
+        match self.status.as_u16() {
+            401 | 403 => true,
+            409 | 500 => told(),
+            _ => self.is_blind(),
+        }
+    }
+
+    /// Whether it is no success, and these words are in it.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        !self.status.is_success() && String::from_utf8_lossy(&self.body).contains(words)
+    }
+
+    /// Whether nothing is left of it of what there may be.
+    fn is_blind(&self) -> bool {
+        self.filtered && matches!(self.body.trim_ascii(), b"[]" | b"{}")
     }
 
     /// An empty list of which nothing may be read is a refusal: taken for an answer it would show living instances as gone (law L4).
     pub(crate) fn seen(self, operation: &'static str, what: &str) -> Result<Self> {
-        if self.filtered && matches!(self.body.trim_ascii(), b"[]" | b"{}") {
+        if self.is_blind() {
             let text = format!("{what}: the token may read nothing of it");
             return Err(self.healing(error(ErrorKind::Denied, operation, text)));
         }

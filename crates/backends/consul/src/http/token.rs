@@ -17,6 +17,8 @@ use crate::{
 
 /// How long a file's text is taken for granted.
 const FRESH: Duration = Duration::from_secs(5);
+/// For so long after the first refusal another token is likely to come soon; so long without one, and the next is a first one again.
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// Where the token comes from.
 pub(crate) enum Token {
@@ -33,6 +35,8 @@ pub(crate) struct Text {
     stale: bool,
     /// The agent refused it: it may be an old one.
     refused: bool,
+    /// The first and the last refusal of this token.
+    refusals: Option<(Moment, Moment)>,
     /// Grows when another token is found.
     turn: u64,
 }
@@ -75,22 +79,29 @@ impl Token {
         }
     }
 
-    /// Whether it may be another one some day.
-    pub(crate) fn may_change(&self) -> bool {
-        matches!(self, Self::File { .. })
-    }
-
-    /// The agent did not take it: the next request looks whether there is another one by now.
-    pub(crate) fn refused(&self) {
-        if let Self::File { last, .. } = self {
-            last.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
+    /// The agent did not take it: the next request looks whether there is another one by now. Whether that is likely to be soon.
+    pub(crate) fn refused(&self) -> bool {
+        match self {
+            Self::None | Self::Given(_) => false,
+            Self::File { last, .. } => {
+                last.lock().unwrap_or_else(PoisonError::into_inner).refuse(Clock::BOOT.now())
+            }
         }
     }
 }
 
 impl Text {
     fn new(value: HeaderValue, looked: Moment) -> Self {
-        Self { looked, value, stale: false, refused: false, turn: 0 }
+        Self { looked, value, stale: false, refused: false, refusals: None, turn: 0 }
+    }
+
+    /// Whether the refusals are young.
+    fn refuse(&mut self, now: Moment) -> bool {
+        self.refused = true;
+        let begun = self.refusals.filter(|(_, last)| now.saturating_since(*last) < YOUNG);
+        let first = begun.map_or(now, |(first, _)| first);
+        self.refusals = Some((first, now));
+        now.saturating_since(first) < YOUNG
     }
 
     /// A file that is being replaced may be missing or empty for a moment: the last token stays good until a look finds another, and the first look in vain is told.
@@ -101,7 +112,10 @@ impl Text {
         self.looked = now;
         match read(path) {
             Ok(value) => {
-                self.turn += u64::from(value != self.value);
+                if value != self.value {
+                    self.turn += 1;
+                    self.refusals = None;
+                }
                 (self.value, self.stale) = (value, false);
             }
             Err(error) => {
@@ -168,6 +182,17 @@ mod tests {
         assert_eq!(after(&mut text, Duration::ZERO).0, "second", "it was looked at too early");
         text.refused = true;
         assert_eq!(after(&mut text, Duration::ZERO), ("third".into(), false, 2));
+    }
+
+    /// A right that is lost for good is not asked for every other second for ever.
+    #[test]
+    fn refusals_are_young_for_a_minute_and_again_after_one_without_any() {
+        let begun = Clock::BOOT.now();
+        let mut text = Text::new(HeaderValue::from_static("first"), begun);
+        let mut refuse = |seconds| text.refuse(begun.saturating_add(Duration::from_secs(seconds)));
+        assert!(refuse(0) && refuse(2) && refuse(59));
+        assert!(!refuse(61) && !refuse(100) && !refuse(130));
+        assert!(refuse(200), "nobody was refused for more than a minute");
     }
 
     /// A file without an end would take all memory.

@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use reception_core::Result;
 
-use super::{Holder, Place};
-use crate::layout::{OWNER, liveness_check, owner_of_check};
+use super::Place;
+use crate::{
+    layout::{OWNER, liveness_check, owner_of_check},
+    session::is_checked,
+};
 
 const OPERATION: &str = "close";
 const LOOK: Duration = Duration::from_millis(4);
@@ -28,20 +31,10 @@ impl Place {
         let session = Arc::clone(&self.session);
         session.lines.settle(self.owner, None);
         let limit = session.timeout();
-        // A write of ours may be under way.
+        // Nobody ties it to another check from now on, and a write of ours may be under way.
+        session.heart.quit(self.owner).await;
         session.http.still(&self.id).await;
-        let held = session.http.agent_health(OPERATION, &self.id, limit).await?;
-        if let Some(held) = &held {
-            let others = held.checks().any(|(id, status)| {
-                status != "critical" && owner_of_check(id).is_some_and(|owner| owner != self.owner)
-            });
-            if self.holder(Some(held)) == Holder::Us && !others {
-                session.http.agent_deregister(OPERATION, &self.id, limit).await?;
-            } else {
-                // One that claims the id together with us writes the record anew.
-                session.leave_record(OPERATION, self.owner, held, limit).await?;
-            }
-        }
+        session.leave_id(OPERATION, &self.id, self.owner, limit).await?;
         session.heart.leave(&session, self.owner).await?;
         self.see_gone().await?;
         self.written = false;
@@ -72,7 +65,7 @@ impl Place {
         let session = &self.session;
         let held = session.http.agent_health(OPERATION, &self.id, session.timeout()).await?;
         let Some(held) = held else { return Ok(false) };
-        if self.is_checked(&held) || !held.checks().any(|(id, _)| owner_of_check(id).is_some()) {
+        if is_checked(&held, self.owner) || !held.checks().any(|(id, _)| owner_of_check(id).is_some()) {
             return Ok(false);
         }
         for alias in [false, true] {

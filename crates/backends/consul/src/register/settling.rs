@@ -6,13 +6,14 @@ use reception_core::{OnConflict, Result, Service, Status};
 use reception_kit::Attempt;
 use uuid::Uuid;
 
-use super::{Holder, OPERATION, Place};
+use super::{OPERATION, Place};
 use crate::{
     api::{Held, Stored},
     layout::{
         OWNER, instance_parts, is_maintenance, liveness_check, owner_of_check, registration_of, status_check,
     },
     options::Check,
+    session::{Holder, is_checked},
 };
 
 /// Between two looks at the catalog, growing.
@@ -130,7 +131,7 @@ impl Place {
     async fn is_overwritten(&self) -> Result<bool> {
         let held = self.session.http.agent_health(OPERATION, &self.id, self.session.timeout()).await?;
         let Some(held) = held else { return Ok(false) };
-        let checked = self.session.options.check == Check::None || self.is_checked(&held);
+        let checked = self.session.options.check == Check::None || is_checked(&held, self.owner);
         match self.holder(Some(&held)) {
             Holder::Another if !checked || self.session.options.check == Check::None => Err(self.conflict()),
             Holder::Us => Ok(held.meta(OWNER) != Some(&self.mark)),

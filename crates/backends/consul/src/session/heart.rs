@@ -25,6 +25,7 @@ use uuid::Uuid;
 use super::Session;
 use crate::{
     api::Held,
+    error::passes,
     layout::{Liveness, OWNER, alias_check, liveness_check, owner_mark, registration_of},
 };
 
@@ -106,6 +107,10 @@ impl Heart {
         match &mut *mode {
             Mode::Idle => *mode = Mode::Own { owner: who, moved: None },
             Mode::Own { owner, .. } if *owner == who => {}
+            // It has ended, and what was left of it nobody passes.
+            Mode::Own { owner, .. } if !session.lines.has(*owner) => {
+                *mode = Mode::Own { owner: who, moved: None };
+            }
             Mode::Own { owner, moved } => {
                 self.write(session, OPERATION).await?;
                 // Kept until that is known: who fails here, or is dropped, leaves the first one with its check, and the next one moves it again.
@@ -147,7 +152,11 @@ impl Heart {
             Some(theirs) if theirs.checks().any(|(check, _)| check == own) => {
                 let alias = liveness_check(owner, true);
                 let body = alias_check(id, &alias, &self.service)?;
-                http.agent_check(OPERATION, &alias, body, limit).await?;
+                match http.agent_check(OPERATION, id, body, limit).await {
+                    // It is gone meanwhile, or not ours to touch.
+                    Err(failed) if !passes(&failed) => return Ok(()),
+                    written => written?,
+                }
             }
             // Who has taken our check away has taken the id: a new one would say that it is still ours.
             Some(_) => return Ok(()),
@@ -182,12 +191,14 @@ impl Heart {
                 self.remove_service(session).await?;
                 *mode = Mode::Idle;
             }
-            Mode::Shared { members } if members.len() == 1 && members.contains(&who) => {
-                self.remove_service(session).await?;
-                *mode = Mode::Idle;
-            }
-            Mode::Shared { members } => {
-                members.remove(&who);
+            Mode::Shared { members } if members.contains(&who) => {
+                // One that ended without a word is no member any more.
+                if members.iter().any(|other| *other != who && session.lines.has(*other)) {
+                    members.remove(&who);
+                } else {
+                    self.remove_service(session).await?;
+                    *mode = Mode::Idle;
+                }
             }
             _ => {}
         }
@@ -220,7 +231,13 @@ impl Heart {
 
     /// Whether a service carries the check.
     pub(crate) async fn is_shared(&self) -> bool {
-        matches!(&*self.mode.lock().await, Mode::Shared { .. })
+        self.while_shared().await.is_some()
+    }
+
+    /// If a service carries the check: nobody joins or leaves while this is held.
+    async fn while_shared(&self) -> Option<MutexGuard<'_, Mode>> {
+        let mode = self.mode.lock().await;
+        matches!(&*mode, Mode::Shared { .. }).then_some(mode)
     }
 
     /// Waits until a service carries the check.

@@ -1,16 +1,15 @@
 //! What the catalog and our agent have of this client.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use reception_core::Result;
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::Session;
 use crate::{
-    api::{Found, Held, Services, parse},
+    api::{Found, Services, parse},
     http::{Call, Path},
-    layout::{OWNER, registration_of},
+    layout::OWNER,
 };
 
 /// A check as our agent has it.
@@ -46,20 +45,6 @@ impl Session {
         let answer = self.http.ask(&Call::get(operation, path), self.timeout()).await?;
         let found: Option<Services> = parse(operation, "comparing with the catalog", &answer.body)?;
         Ok(marked(self, found.and_then(|found| found.services).into_iter().flatten()))
-    }
-
-    /// Takes the checks of a registration from a record that is another's: nobody passes them any more, and they would take that one down.
-    pub(crate) async fn leave_record(
-        &self,
-        operation: &'static str,
-        owner: Uuid,
-        held: &Held,
-        limit: Duration,
-    ) -> Result<()> {
-        for (check, _) in held.checks().filter(|(check, _)| registration_of(check) == Some(owner)) {
-            self.http.agent_deregister_check(operation, check, limit).await?;
-        }
-        Ok(())
     }
 
     /// The checks of clients of ours that our agent has.

@@ -11,7 +11,7 @@ use crate::{
     api::Passed,
     error::{error, passes},
     http::{Call, Path},
-    layout::{ALIAS, OWNER, liveness_check, owner_mark, owner_of_check, status_check},
+    layout::{ALIAS, liveness_check, owner_mark, owner_of_check, status_check},
     options::Check,
 };
 
@@ -132,18 +132,8 @@ async fn pass(session: &Arc<Session>) -> Result<bool> {
 /// Takes away what its registration could not: it hangs on the same check, and a pass after the check lapsed would bring it back (law L6).
 async fn take_away(session: &Arc<Session>, limit: Duration) -> Result<()> {
     let before = session.clock.now().saturating_sub(GRACE);
-    for (owner, id, mark) in session.lines.overdue(before) {
-        let gone = async {
-            let held = session.http.agent_health(OPERATION, &id, limit).await?;
-            match &held {
-                Some(held) if held.meta(OWNER) == Some(&mark) => {
-                    session.http.agent_deregister(OPERATION, &id, limit).await
-                }
-                Some(held) => session.leave_record(OPERATION, owner, held, limit).await,
-                None => Ok(()),
-            }
-        };
-        match gone.await {
+    for (owner, id) in session.lines.overdue(before) {
+        match session.leave_id(OPERATION, &id, owner, limit).await {
             Ok(()) => session.lines.left(owner),
             Err(failed) if passes(&failed) => return Err(failed),
             // What is not allowed costs the others nothing.

@@ -31,7 +31,7 @@ struct End {
     /// Its check fails, as the agent finds by itself.
     fails: Option<Error>,
     /// Its withdrawal began then.
-    leaving: Option<(Moment, String)>,
+    leaving: Option<Moment>,
     tell: watch::Sender<Line>,
 }
 
@@ -89,21 +89,18 @@ impl Lines {
         }
     }
 
-    /// Its withdrawal begins; `mark` is what its record carries.
-    pub(crate) fn leave(&self, owner: Uuid, at: Moment, mark: &str) {
+    /// Its withdrawal begins.
+    pub(crate) fn leave(&self, owner: Uuid, at: Moment) {
         if let Some(end) = self.table().get_mut(&owner) {
-            end.leaving.get_or_insert_with(|| (at, mark.to_owned()));
+            end.leaving.get_or_insert(at);
         }
     }
 
-    /// Ids and marks of what should have been withdrawn by now, and was not.
-    pub(crate) fn overdue(&self, begun_before: Moment) -> Vec<(Uuid, String, String)> {
+    /// What should have been withdrawn by now, and was not, with its id in Consul.
+    pub(crate) fn overdue(&self, begun_before: Moment) -> Vec<(Uuid, String)> {
         let table = self.table();
-        let overdue = table.iter().filter_map(|(owner, end)| {
-            let (begun, mark) = end.leaving.as_ref()?;
-            (*begun < begun_before).then(|| (*owner, end.id.clone(), mark.clone()))
-        });
-        overdue.collect()
+        let overdue = table.iter().filter(|(_, end)| end.leaving.is_some_and(|begun| begun < begun_before));
+        overdue.map(|(owner, end)| (*owner, end.id.clone())).collect()
     }
 
     /// It was withdrawn.
@@ -113,9 +110,9 @@ impl Lines {
         }
     }
 
-    /// The ids in Consul.
-    pub(crate) fn ids(&self) -> Vec<String> {
-        self.table().values().map(|end| end.id.clone()).collect()
+    /// All, each with its id in Consul.
+    pub(crate) fn ids(&self) -> Vec<(Uuid, String)> {
+        self.table().iter().map(|(owner, end)| (*owner, end.id.clone())).collect()
     }
 
     /// Whether anybody here is this owner.

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hyper::StatusCode;
-use reception_core::{ErrorKind, Result};
+use reception_core::{ErrorKind, Result, Retry};
 use serde::{Deserialize, de::IgnoredAny};
 use uuid::Uuid;
 
@@ -41,8 +41,9 @@ pub(super) async fn rouse(session: Arc<Session>) {
     let work = async {
         loop {
             session.heart.shared().await;
-            if attend(&session).await.is_err() {
-                tokio::time::sleep(AGAIN).await;
+            if let Err(failed) = attend(&session).await {
+                let pause = if let Retry::After(pause) = failed.retry() { pause } else { AGAIN };
+                tokio::time::sleep(pause).await;
             }
         }
     };

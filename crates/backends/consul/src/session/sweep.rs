@@ -1,6 +1,7 @@
 //! What a closing client has registered, withdrawn together: one question what there is, one request for each, and one look that all is gone.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,6 +12,7 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reception_core::{ErrorKind, Result};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{
     Session, WRITES,
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{Found, parse},
-    error::{error, is_about_us},
+    error::{error, passes},
     http::{Call, Path},
     layout::registration_of,
 };
@@ -53,16 +55,16 @@ impl Sweep {
         }
         *state = State::Begun;
         // Writes of ours may be under way.
-        for id in session.lines.ids() {
-            session.http.still(&id).await;
+        let lines = session.lines.ids();
+        for (_, id) in &lines {
+            session.http.still(id).await;
         }
         let limit = session.timeout();
         let path = Path::of("agent/services").with("filter", &ours(session));
         let answer = session.http.ask(&Call::get(OPERATION, path).own(), limit).await?;
-        let found: std::collections::BTreeMap<String, Found> =
-            parse(OPERATION, "listing what is ours", &answer.body)?;
+        let found: BTreeMap<String, Found> = parse(OPERATION, "listing what is ours", &answer.body)?;
         let marked = marked(session, found.into_values());
-        let astray = session.lines.ids().iter().any(|id| !marked.contains_key(id));
+        let astray: Vec<_> = lines.into_iter().filter(|(_, id)| !marked.contains_key(id)).collect();
         stream::iter(marked.into_keys())
             .map(|id| async move {
                 let gone = session.http.agent_deregister(OPERATION, &id, limit).await;
@@ -72,8 +74,8 @@ impl Sweep {
             .buffer_unordered(WRITES)
             .try_collect::<Vec<()>>()
             .await?;
-        if astray {
-            self.leave_no_check(session).await?;
+        if !astray.is_empty() {
+            leave(session, astray).await?;
         }
         session.heart.sweep(session).await?;
         let node = session.node(OPERATION).await?;
@@ -81,20 +83,6 @@ impl Sweep {
             tokio::time::sleep(LOOK).await;
         }
         *state = State::Done;
-        Ok(())
-    }
-
-    /// Takes our checks from records that others have written over ours, and that would fail when nobody passes them any more.
-    async fn leave_no_check(&self, session: &Arc<Session>) -> Result<()> {
-        for check in session.checks(OPERATION).await?.into_keys() {
-            if registration_of(&check).is_some_and(|owner| session.lines.has(owner)) {
-                match session.http.agent_deregister_check(OPERATION, &check, session.timeout()).await {
-                    // What is not allowed costs the others nothing.
-                    Err(failed) if !is_about_us(&failed) => return Err(failed),
-                    _ => {}
-                }
-            }
-        }
         Ok(())
     }
 
@@ -111,4 +99,18 @@ impl Sweep {
         let long = session.timeout().saturating_mul(LONG);
         tokio::time::timeout(long, self.all(session)).await.unwrap_or_else(|_| Err(late()))
     }
+}
+
+/// Leaves records that others have written over ours: they do not carry our mark, but our checks may hang on them.
+async fn leave(session: &Arc<Session>, astray: Vec<(Uuid, String)>) -> Result<()> {
+    let checks = session.checks(OPERATION).await?;
+    let checked: BTreeSet<Uuid> = checks.keys().filter_map(|check| registration_of(check)).collect();
+    for (owner, id) in astray.into_iter().filter(|(owner, _)| checked.contains(owner)) {
+        match session.leave_id(OPERATION, &id, owner, session.timeout()).await {
+            // What is not allowed costs the others nothing.
+            Err(failed) if passes(&failed) => return Err(failed),
+            _ => {}
+        }
+    }
+    Ok(())
 }

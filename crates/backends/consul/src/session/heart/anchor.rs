@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use reception_core::Result;
 
-use super::{Heart, Mode, OPERATION};
+use super::{Heart, OPERATION};
 use crate::{
     api::Passed,
     layout::{session_service, wake_check},
@@ -19,8 +19,7 @@ impl Heart {
 
     /// Another agent is the home now.
     pub(in crate::session) async fn moved(&self, session: &Arc<Session>) {
-        let mode = self.mode.lock().await;
-        if matches!(&*mode, Mode::Shared { .. }) {
+        if let Some(_shared) = self.while_shared().await {
             // If it is not written now, the next pass does it.
             drop(self.write(session, OPERATION).await);
         }
@@ -40,17 +39,14 @@ impl Heart {
         self.anchored.load(Ordering::Acquire) && self.turn.load(Ordering::Acquire) < turn
     }
 
-    /// Writes that service again, which the agent does not have; nobody joins or leaves meanwhile.
+    /// Writes that service again, which the agent does not have.
     pub(in crate::session) async fn restore(
         &self,
         session: &Arc<Session>,
         operation: &'static str,
     ) -> Result<()> {
-        let mode = self.mode.lock().await;
-        match &*mode {
-            Mode::Shared { .. } => self.write(session, operation).await,
-            _ => Ok(()),
-        }
+        let Some(_shared) = self.while_shared().await else { return Ok(()) };
+        self.write(session, operation).await
     }
 
     /// Passes its check, and writes it again if the agent does not have it.
@@ -59,10 +55,7 @@ impl Heart {
         session: &Arc<Session>,
         operation: &'static str,
     ) -> Result<()> {
-        let mode = self.mode.lock().await;
-        if !matches!(&*mode, Mode::Shared { .. }) {
-            return Ok(());
-        }
+        let Some(_shared) = self.while_shared().await else { return Ok(()) };
         match session.http.agent_pass(operation, &self.check, false, session.timeout()).await? {
             Passed::Yes => Ok(()),
             Passed::Unknown => self.write(session, operation).await,
@@ -75,10 +68,7 @@ impl Heart {
         session: &Arc<Session>,
         operation: &'static str,
     ) -> Result<()> {
-        let mode = self.mode.lock().await;
-        if !matches!(&*mode, Mode::Shared { .. }) {
-            return Ok(());
-        }
+        let Some(_shared) = self.while_shared().await else { return Ok(()) };
         let (check, limit) = (format!("{}-wake", self.check), session.timeout());
         let body = wake_check(&self.service, &check)?;
         let written = session.http.agent_check(operation, &check, body, limit).await;
