@@ -125,6 +125,32 @@ async fn a_client_that_closes_leaves_no_check_at_a_record_that_was_written_over(
     }
 }
 
+/// Two that claim an id at once write one record. The one that gives way takes its check along, and its mark may stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_with_the_mark_of_one_that_has_left_goes_with_us() {
+    let consul = Consul::start().await.unwrap();
+    for ids in [vec!["one"], vec!["one", "two"]] {
+        for alone in [true, false] {
+            let client = dial(&consul, "").await;
+            let mut guards = Vec::new();
+            for id in &ids {
+                guards.push(client.register(instance(id)).await.unwrap());
+            }
+            let mark = format!("{}-{}", "a".repeat(32), "b".repeat(32));
+            let meta = json!({ "reception-owner": mark });
+            let theirs = json!({ "ID": ONE, "Name": "prod-api", "Address": "127.0.0.1", "Port": 80, "Meta": meta });
+            consul.api().put("/v1/agent/service/register", &theirs.to_string()).await.unwrap();
+            assert_eq!(checks(&consul).await.len(), 1, "ours");
+            if alone {
+                guards.swap_remove(0).close().await.unwrap();
+                assert_eq!(port(&consul).await, Value::Null);
+            }
+            client.close().await.unwrap();
+            assert!(read(&consul, "/v1/agent/services").await.as_object().unwrap().is_empty(), "{ids:?}");
+        }
+    }
+}
+
 /// Not only maintenance: whatever others hang on a service of ours is theirs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_that_an_operator_hangs_on_our_instance_stays_when_another_is_registered() {
