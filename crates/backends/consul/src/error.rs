@@ -45,7 +45,10 @@ pub(crate) fn refused(operation: &'static str, what: &str, status: StatusCode, b
         _ => (ErrorKind::Protocol, None),
     };
     let why = if said.is_empty() { String::new() } else { format!(": {said}") };
-    let error = error(kind, operation, format!("{what}: the agent answered {}{why}", status.as_u16()));
+    // What does not exist of ours is asked for by paths that do.
+    let doubt = if kind == ErrorKind::NotFound { "; is it Consul of 1.8 or later?" } else { "" };
+    let text = format!("{what}: the agent answered {}{why}{doubt}", status.as_u16());
+    let error = error(kind, operation, text);
     match retry {
         Some(retry) => error.with_retry(retry),
         None => error,

@@ -225,7 +225,7 @@ impl Options {
             ServiceName::new(part).map_err(|wrong| refuse(format!("namespace: {}", wrong.context())))?;
         }
         if self.hosts.is_empty() {
-            return Err(refuse("no host is given"));
+            return Err(refuse("no host is given: consul://HOST:8500"));
         }
         check_hosts(NAME, &self.hosts)?;
         self.checked_tls()

@@ -28,6 +28,8 @@ impl Place {
     /// Claims the id, or brings our record to what is wanted.
     pub(super) async fn settle(&mut self, service: &Service, attempt: Attempt) -> Result<()> {
         self.session.check_place(OPERATION).await?;
+        // It is needed to see what was written: who may not ask for it is refused before anything is.
+        self.session.node(OPERATION).await?;
         let held = self.session.http.agent_health(OPERATION, &self.id, self.session.timeout()).await?;
         let holder = self.holder(held.as_ref());
         let seizes = attempt == Attempt::First(OnConflict::Replace);

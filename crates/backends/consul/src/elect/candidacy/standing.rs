@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{super::remains::Own, Candidacy, OPERATION, TAKES, Work};
 use crate::{
     api::{NewSession, ServiceCheck},
-    error::error,
+    error::{error, is_about_us},
     layout::{read_domain, span, write_domain},
 };
 
@@ -72,7 +72,12 @@ impl Candidacy {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Err(failed) => return Err(failed),
+                Err(failed) => {
+                    if is_about_us(&failed) {
+                        self.has.unsettled = before;
+                    }
+                    return Err(failed);
+                }
             }
         };
         self.has.own = Some(own.clone());
