@@ -90,6 +90,6 @@ async fn main() -> Result<()> {
     registration.close().await?;
     client.close().await?;
 
-    println!("{} instance listed, {} calls to {}", listed.len(), client.calls(), client.backend());
+    println!("instances listed: {}; calls to {}: {}", listed.len(), client.backend(), client.calls());
     Ok(())
 }

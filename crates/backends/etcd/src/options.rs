@@ -173,7 +173,7 @@ impl Options {
         check_span(NAME, "ttl", self.ttl, LEAST_TTL..=MOST_TTL)?;
         check_span(NAME, "timeout", self.timeout, LEAST_TIMEOUT..=MOST_TIMEOUT)?;
         match &self.client {
-            None if self.hosts.is_empty() => return refuse("no host is given"),
+            None if self.hosts.is_empty() => return refuse("no host is given: etcd://HOST:2379"),
             Some(_) if self.login.has_user() || self.tls.is_on() => {
                 return refuse("an existing client brings its own user and TLS");
             }

@@ -47,7 +47,7 @@ struct ZooKeeperClient {
 /// Safe: dropping the future leaves nothing.
 pub async fn dial(options: Options) -> Result<Arc<dyn Client>> {
     if options.client.is_none() && options.hosts.is_empty() {
-        return Err(error(ErrorKind::Config, DIAL, "no host is given"));
+        return Err(error(ErrorKind::Config, DIAL, "no host is given: zk://HOST:2181"));
     }
     let hosts = Hosts::Fixed(options.addresses().join(","));
     start(&options, hosts, None)

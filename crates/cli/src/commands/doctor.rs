@@ -31,8 +31,8 @@ impl Finding {
         Self { check, ok: false, detail: detail.into(), advice: Some(advice.to_owned()) }
     }
 
-    fn unasked(check: &'static str) -> Self {
-        Self { check, ok: false, detail: "not known: the store did not answer".to_owned(), advice: None }
+    fn unasked(check: &'static str, why: &str) -> Self {
+        Self { check, ok: false, detail: format!("not known: {why}"), advice: None }
     }
 }
 
@@ -144,15 +144,40 @@ fn clock(passed: Duration) -> Finding {
 /// The store did not answer, or refused us.
 fn silent(error: &Error) -> Vec<Finding> {
     let refused = matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unauthenticated);
+    let why = if refused { "the store refused us" } else { "the store did not answer" };
     let (reach, credentials) = if refused {
         let advice =
-            "check the user and password, or the token, in the URL or the file it names, and what they allow";
+            "check the token, or the user and password, in the URL or the file it names, and what they allow";
         let reach = Finding::good("reach", "the store answered, and refused us");
         (reach, Finding::bad("credentials", error.to_string(), advice))
     } else {
         let advice = "check that the store runs, and host, port and tls in the URL";
-        (Finding::bad("reach", error.to_string(), advice), Finding::unasked("credentials"))
+        (Finding::bad("reach", error.to_string(), advice), Finding::unasked("credentials", why))
     };
-    let unasked = ["limits", "latency"].map(Finding::unasked);
-    [reach, Finding::unasked("version"), credentials].into_iter().chain(unasked).collect()
+    let unasked = ["limits", "latency"].map(|check| Finding::unasked(check, why));
+    [reach, Finding::unasked("version", why), credentials].into_iter().chain(unasked).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_refuses_us_is_not_said_to_be_silent() {
+        for (kind, refuses) in [
+            (ErrorKind::Denied, true),
+            (ErrorKind::Unauthenticated, true),
+            (ErrorKind::Unavailable, false),
+            (ErrorKind::Timeout, false),
+        ] {
+            let findings = silent(&Error::new(kind, "x", "probe", "why"));
+            assert_eq!(
+                findings.iter().any(|finding| finding.detail.contains("refused us")),
+                refuses,
+                "{kind}"
+            );
+            assert_eq!(findings.iter().any(|finding| finding.detail.contains("did not answer")), !refuses);
+            assert_eq!(findings.iter().any(|finding| finding.check == "reach" && finding.ok), refuses);
+        }
+    }
 }
