@@ -138,7 +138,8 @@ async fn a_record_with_the_mark_of_one_that_has_left_goes_with_us() {
             }
             let mark = format!("{}-{}", "a".repeat(32), "b".repeat(32));
             let meta = json!({ "reception-owner": mark });
-            let theirs = json!({ "ID": ONE, "Name": "prod-api", "Address": "127.0.0.1", "Port": 80, "Meta": meta });
+            let theirs =
+                json!({ "ID": ONE, "Name": "prod-api", "Address": "127.0.0.1", "Port": 80, "Meta": meta });
             consul.api().put("/v1/agent/service/register", &theirs.to_string()).await.unwrap();
             assert_eq!(checks(&consul).await.len(), 1, "ours");
             if alone {
